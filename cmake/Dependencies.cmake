@@ -1,0 +1,18 @@
+# libarchive, zstd, libsodium and jansson through pkg-config; nothing else is needed at run time.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+
+add_library(b10_dependencies INTERFACE)
+foreach(module libarchive libzstd libsodium jansson)
+    pkg_check_modules(${module} REQUIRED IMPORTED_TARGET ${module})
+    if(B10_STATIC_DEPENDENCIES)
+        target_include_directories(b10_dependencies INTERFACE ${${module}_STATIC_INCLUDE_DIRS})
+        target_link_directories(b10_dependencies INTERFACE ${${module}_STATIC_LIBRARY_DIRS})
+        foreach(library ${${module}_STATIC_LIBRARIES})
+            target_link_libraries(b10_dependencies INTERFACE ${library})
+        endforeach()
+    else()
+        target_link_libraries(b10_dependencies INTERFACE PkgConfig::${module})
+    endif()
+endforeach()
+target_link_libraries(b10_dependencies INTERFACE Threads::Threads)

@@ -1,0 +1,14 @@
+/* Verifies a whole archive without writing: every frame decoded, every member compared with its line in the index, the
+ * totals with the manifest. One thread, memory of one run.
+ */
+#ifndef ARCHIVE_CHECK_H
+#define ARCHIVE_CHECK_H
+
+#include "archive/reader.h"
+#include "base/progress.h"
+
+/* OK: intact. CORRUPT or UNSAFE name file and member. */
+MUST_CHECK enum b10_reason check_archive(const struct reader *reader, struct progress *progress,
+                                         struct b10_error *error);
+
+#endif

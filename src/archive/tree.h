@@ -1,0 +1,68 @@
+/* What a save found on the local disk: every file, directory and symlink of every root, in a fixed order.
+ *
+ * Built by cache/scan.c, read by same.c, batch.c and pack.c. Compact on purpose: a cache may have a million files
+ * (at most 250 bytes a file in all, this and the index together).
+ * Threads: built by one, then read-only, except `original`, which same.c sets.
+ */
+#ifndef ARCHIVE_TREE_H
+#define ARCHIVE_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "archive/entry.h"
+#include "base/error.h"
+
+#define TREE_NO_ORIGINAL UINT32_MAX
+
+struct tree_item {
+    const char *path; /* in the tree's arena, relative to its root */
+    uint64_t size;    /* files */
+    uint64_t inode;
+    uint64_t device;
+    int64_t mtime_s;
+    int64_t ctime_s;
+    uint32_t mtime_ns;
+    uint32_t ctime_ns;
+    uint32_t original; /* index of the identical file before it, or TREE_NO_ORIGINAL */
+    uint16_t root;     /* index */
+    uint8_t type;      /* enum entry_type, never ENTRY_HARDLINK */
+    uint8_t executable;
+};
+
+struct tree_root {
+    char *name;   /* owned */
+    char *origin; /* owned: resolved absolute path on this host */
+    int dirfd;    /* owned */
+};
+
+struct tree {
+    struct tree_root *roots; /* owned */
+    size_t root_count;
+    struct tree_item *items; /* owned; by root, then as walked: a directory before what is in it */
+    size_t item_count;
+    size_t item_capacity;
+    struct tree_arena *arena; /* owned: the paths */
+    uint64_t bytes;           /* content of all files */
+    uint64_t files;
+};
+
+#define TREE_EMPTY {0}
+
+/* Adds a root; takes dirfd (also on failure). *index is its number. */
+MUST_CHECK enum b10_reason tree_add_root(struct tree *tree, const char *name, const char *origin, int dirfd,
+                                         size_t *index, struct b10_error *error);
+
+/* Adds an entry of that root; type and times from `stat`. TOO_LARGE beyond ARCHIVE_FILES_LIMIT. */
+MUST_CHECK enum b10_reason tree_add(struct tree *tree, size_t root, const char *path, const struct stat *stat,
+                                    struct b10_error *error);
+
+/* The item's file is still the one that was scanned. */
+bool tree_item_unchanged(const struct tree_item *item, const struct stat *now);
+
+void tree_release(struct tree *tree);
+void tree_guard(struct tree *tree);
+
+#endif

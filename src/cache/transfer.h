@@ -1,0 +1,12 @@
+/* One file copied under the watch of free space, into a temporary name beside its destination and by rename. */
+#ifndef CACHE_TRANSFER_H
+#define CACHE_TRANSFER_H
+
+#include "base/log.h"
+#include "base/progress.h"
+#include "cache/config.h"
+
+MUST_CHECK enum b10_reason transfer_file(const struct settings *settings, const char *source, const char *dest,
+                                         struct progress *progress, struct b10_error *error);
+
+#endif

@@ -1,0 +1,45 @@
+/* Everything below one directory, in the order of sorted names, without following a link.
+ *
+ *     open ──▶ next … ──▶ close
+ *
+ * An entry is reported before what is below it. Symlinks are entries, never followed. Mounts below the root are entered:
+ * their files belong to the cache. A directory that vanishes meanwhile is skipped silently and counted; one that cannot be read is counted too
+ * (`unreadable`), and for the root itself it is an error.
+ * Descriptors: one per level currently open, at most WALK_OPEN_LIMIT; deeper levels are reopened relative to
+ * the root, so a tree 200 deep needs no 200 descriptors.
+ * Threads: one at a time.
+ */
+#ifndef FS_WALK_H
+#define FS_WALK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+
+enum { WALK_OPEN_LIMIT = 64 };
+
+struct walk; /* opaque */
+
+struct walk_entry {
+    const char *path; /* relative to the root; valid until the next call */
+    const char *name; /* last component, points into path */
+    int dirfd;        /* of the directory that holds it; valid until the next call */
+    struct stat stat; /* lstat */
+};
+
+/* Decides before an entry is even reported; a skipped directory is not entered. `entry->stat` is filled. */
+typedef bool (*walk_skip_fn)(void *user, const struct walk_entry *entry);
+
+/* `root` is borrowed (an open directory), `name` is for messages. skip may be NULL. */
+MUST_CHECK enum b10_reason walk_open(struct walk **out, int root, const char *name, walk_skip_fn skip, void *user,
+                                     struct b10_error *error);
+/* *found false at the end. */
+MUST_CHECK enum b10_reason walk_next(struct walk *walk, struct walk_entry *entry, bool *found, struct b10_error *error);
+/* Directories or entries that vanished or could not be read. */
+uint64_t walk_unreadable(const struct walk *walk);
+void walk_close(struct walk *walk); /* NULL is fine */
+void walk_guard(struct walk **walk);
+
+#endif
