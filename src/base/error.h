@@ -14,7 +14,7 @@
 #include "b10transfer.h"
 
 #define MUST_CHECK __attribute__((warn_unused_result))
-#define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
+#define PRINTF_LIKE(text, first) __attribute__((__format__(__printf__, text, first)))
 
 /* Evaluates to nothing if `expression` is OK, else returns its reason from the calling function. */
 #define TRY(expression)                                                                            \

@@ -1,0 +1,194 @@
+#include "cache/install.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/guard.h"
+#include "cache/exclude.h"
+#include "fs/dirs.h"
+#include "fs/io.h"
+#include "fs/path.h"
+
+/* How long to wait for another process that is moving entries into the same destination. It only
+ * renames, so this is never reached unless that process is stopped; going on without the marker is
+ * safe then, because no name is ever replaced. */
+enum { MARKER_WAIT_MS = 5000, MARKER_POLL_MS = 10 };
+
+static enum b10_reason merge_directory(int from, int to, const char *name,
+                                       struct install_counts *counts, struct b10_error *error);
+
+static bool has_group_file(const struct dirs_names *names)
+{
+    static const char prefix[] = "__grp__";
+    for (size_t i = 0; i < names->count; i++) {
+        const char *dot = strrchr(names->names[i], '.');
+        if (strncmp(names->names[i], prefix, sizeof(prefix) - 1) == 0 && dot != NULL &&
+            strcmp(dot, ".json") == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum b10_reason holds_group(bool *answer, int dirfd, const char *name,
+                                   struct b10_error *error)
+{
+    SCOPED(dirs_names) struct dirs_names names = {0};
+    TRY(dirs_list(&names, dirfd, name, error));
+    *answer = has_group_file(&names);
+    return B10_REASON_OK;
+}
+
+/* The directory exists on both sides: enter it, unless it is a unit on either. */
+static enum b10_reason merge_existing(int from, int to, const char *name,
+                                      struct install_counts *counts, struct b10_error *error)
+{
+    SCOPED(fd) int source = -1;
+    SCOPED(fd) int target = -1;
+    bool unit = false;
+    TRY(io_open(&source, from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, name, error));
+    target = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (target < 0 && (errno == ENOTDIR || errno == ELOOP)) {
+        counts->existing++; /* a file or a link has that name here: it stays */
+        return B10_REASON_OK;
+    }
+    if (target < 0)
+        return error_errno(error, errno, "cannot open directory '%s'", name);
+    TRY(holds_group(&unit, source, name, error));
+    if (!unit)
+        TRY(holds_group(&unit, target, name, error));
+    if (unit) {
+        counts->existing++;
+        return B10_REASON_OK;
+    }
+    return merge_directory(source, target, name, counts, error);
+}
+
+static enum b10_reason move_directory(int from, int to, const char *name,
+                                      struct install_counts *counts, struct b10_error *error)
+{
+    if (renameat(from, name, to, name) == 0) { /* absent there, or empty */
+        counts->entries++;
+        return B10_REASON_OK;
+    }
+    switch (errno) {
+    case ENOTEMPTY:
+    case EEXIST:
+    case EBUSY:
+        return merge_existing(from, to, name, counts, error);
+    case EXDEV: /* a directory of an overlay's lower layer, or another mount below the destination */
+        if (mkdirat(to, name, 0777) != 0 && errno != EEXIST)
+            return error_errno(error, errno, "cannot create directory '%s'", name);
+        return merge_existing(from, to, name, counts, error);
+    case ENOTDIR:
+        counts->existing++;
+        return B10_REASON_OK;
+    default:
+        return error_errno(error, errno, "cannot move directory '%s' into place", name);
+    }
+}
+
+static enum b10_reason move_file(int from, int to, const char *name, struct install_counts *counts,
+                                 struct b10_error *error)
+{
+    int failure = io_rename_noreplace(from, name, to, name, false);
+    if (failure == EEXIST)
+        counts->existing++;
+    else if (failure != 0)
+        return error_errno(error, failure, "cannot move '%s' into place", name);
+    else
+        counts->entries++;
+    return B10_REASON_OK;
+}
+
+static enum b10_reason merge_directory(int from, int to, const char *name,
+                                       struct install_counts *counts, struct b10_error *error)
+{
+    SCOPED(dirs_names) struct dirs_names names = {0};
+    TRY(dirs_list(&names, from, name, error));
+    for (size_t i = 0; i < names.count; i++) {
+        if (names.types[i] == DT_DIR)
+            TRY(move_directory(from, to, names.names[i], counts, error));
+        else
+            TRY(move_file(from, to, names.names[i], counts, error));
+    }
+    return B10_REASON_OK;
+}
+
+/* The descriptor still is the file that has the marker's name: its last holder unlinks it. */
+static bool marker_is_current(int directory, int marker)
+{
+    struct stat named;
+    struct stat held;
+    return fstatat(directory, EXCLUDE_PARTIAL_MARKER, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           fstat(marker, &held) == 0 && io_same_file(&named, &held);
+}
+
+/* Takes the marker of `directory`; *marker stays -1 when its holder does not let go in time. */
+static enum b10_reason marker_take(int directory, int *marker, struct b10_error *error)
+{
+    const uint64_t end = clock_now_ns() + MARKER_WAIT_MS * UINT64_C(1000000);
+    do {
+        SCOPED(fd) int fd = -1;
+        TRY(io_open(&fd, directory, EXCLUDE_PARTIAL_MARKER, O_RDWR | O_CREAT | O_NOFOLLOW, 0666,
+                    EXCLUDE_PARTIAL_MARKER, error));
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+            if (!marker_is_current(directory, fd))
+                continue;
+            *marker = fd_take(&fd);
+            return B10_REASON_OK;
+        }
+        const struct timespec pause = {.tv_nsec = MARKER_POLL_MS * 1000000L};
+        nanosleep(&pause, NULL);
+    } while (clock_now_ns() < end);
+    return B10_REASON_OK;
+}
+
+static enum b10_reason install_entries(int staged_dir, const char *staged, const char *destination,
+                                       struct install_counts *counts, struct b10_error *error)
+{
+    SCOPED(fd) int source = -1;
+    SCOPED(fd) int target = -1;
+    SCOPED(fd) int marker = -1;
+    TRY(io_open(&source, staged_dir, staged, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, staged, error));
+    TRY(io_open(&target, AT_FDCWD, destination, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, destination,
+                error));
+    TRY(marker_take(target, &marker, error));
+    const uint64_t before = counts->entries;
+    enum b10_reason reason = merge_directory(source, target, destination, counts, error);
+    /* After a failure on the way the marker stays, for the next load to complete what is missing. */
+    if (marker >= 0 && (reason == B10_REASON_OK || counts->entries == before))
+        unlinkat(target, EXCLUDE_PARTIAL_MARKER, 0);
+    return reason;
+}
+
+enum b10_reason install_tree(int staged_dir, const char *staged, const char *destination,
+                             struct install_counts *counts, struct b10_error *error)
+{
+    if (renameat(staged_dir, staged, AT_FDCWD, destination) == 0) {
+        counts->entries++;
+        return B10_REASON_OK;
+    }
+    if (errno == ENOTEMPTY || errno == EEXIST || errno == EBUSY || errno == EXDEV)
+        return install_entries(staged_dir, staged, destination, counts, error);
+    return error_errno(error, errno, "cannot rename the unpacked cache to '%s'", destination);
+}
+
+enum b10_reason install_marker_state(const char *destination, enum install_marker *state,
+                                     struct b10_error *error)
+{
+    SCOPED(heap) char *path = NULL;
+    TRY(path_join(&path, destination, EXCLUDE_PARTIAL_MARKER, error));
+    SCOPED(fd) int marker = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (marker < 0) /* none, or not ours to judge */
+        *state = INSTALL_NO_MARKER;
+    else
+        *state = flock(marker, LOCK_EX | LOCK_NB) == 0 ? INSTALL_MARKER_DEAD : INSTALL_MARKER_HELD;
+    return B10_REASON_OK;
+}
