@@ -1,0 +1,8 @@
+/* Text that must stay one harmless line: names of files may hold newlines and terminal escapes. */
+#ifndef BASE_LINE_H
+#define BASE_LINE_H
+
+/* Replaces every control character of `text` by '?', in place. */
+void line_clean(char *text);
+
+#endif

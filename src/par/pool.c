@@ -1,0 +1,295 @@
+#include "par/pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/guard.h"
+
+enum { STACK_SIZE = 512 * 1024 };
+
+struct pool {
+    const struct pool_work *work;
+    void *context;
+    struct cancel *cancel;
+    pthread_mutex_t lock;
+    pthread_cond_t ended; /* a worker has */
+    unsigned running;
+    bool drained;           /* `next` has said that there are no more */
+    struct b10_error first; /* code OK until a task fails */
+};
+
+struct worker {
+    struct pool *pool;
+    unsigned number;
+    pthread_t thread;
+};
+
+/* A task that was only told to stop does not hide the failure that stopped it. */
+static void record(struct pool *pool, const struct b10_error *error)
+{
+    if (pool->first.code == B10_REASON_OK && error->code != B10_REASON_CANCELLED)
+        pool->first = *error;
+}
+
+/* An error that no callee put into words still has its reason. */
+static void complete(struct b10_error *error, enum b10_reason reason)
+{
+    if (error->code != (uint32_t)reason)
+        error_set(error, reason, "a task failed");
+}
+
+/* Under the lock. Whoever sees the stop sign after this finds the record filled. */
+static void stop_for(struct pool *pool, enum b10_reason reason, struct b10_error *error)
+{
+    complete(error, reason);
+    record(pool, error);
+    cancel_trip(pool->cancel, reason);
+}
+
+/* Under the lock: the next task, or false when there is nothing more to do. */
+static bool take(struct pool *pool, void *task)
+{
+    if (pool->drained || cancel_tripped(pool->cancel))
+        return false;
+    struct b10_error error = ERROR_NONE;
+    bool more = false;
+    memset(task, 0, pool->work->task_size);
+    enum b10_reason reason = pool->work->next(pool->context, task, &more, &error);
+    if (reason != B10_REASON_OK)
+        stop_for(pool, reason, &error);
+    pool->drained = reason != B10_REASON_OK || !more;
+    return !pool->drained;
+}
+
+/* One task from beginning to end; false when there was none or it failed. */
+static bool step(struct pool *pool, unsigned number, void *task)
+{
+    pthread_mutex_lock(&pool->lock);
+    bool taken = take(pool, task);
+    pthread_mutex_unlock(&pool->lock);
+    if (!taken)
+        return false;
+
+    struct b10_error error = ERROR_NONE;
+    enum b10_reason reason = pool->work->work(pool->context, number, task, &error);
+    if (reason == B10_REASON_OK)
+        return true;
+    pthread_mutex_lock(&pool->lock);
+    stop_for(pool, reason, &error);
+    pthread_mutex_unlock(&pool->lock);
+    return false;
+}
+
+static void *new_task(struct pool *pool)
+{
+    void *task = malloc(pool->work->task_size > 0 ? pool->work->task_size : 1);
+    if (task == NULL) {
+        struct b10_error error = ERROR_NONE;
+        error_no_memory(&error);
+        pthread_mutex_lock(&pool->lock);
+        stop_for(pool, B10_REASON_NO_MEMORY, &error);
+        pthread_mutex_unlock(&pool->lock);
+    }
+    return task;
+}
+
+static void *run_worker(void *argument)
+{
+    const struct worker *worker = argument;
+    struct pool *pool = worker->pool;
+    SCOPED(heap) void *task = new_task(pool);
+    while (task != NULL && step(pool, worker->number, task))
+        continue;
+    pthread_mutex_lock(&pool->lock);
+    pool->running--;
+    pthread_cond_signal(&pool->ended);
+    pthread_mutex_unlock(&pool->lock);
+    return NULL;
+}
+
+/* On the calling thread, the lock not held. Returns false once the callback has cancelled. */
+static bool tick(struct pool *pool, struct progress *progress)
+{
+    struct b10_error error = ERROR_NONE;
+    enum b10_reason reason = progress_tick(progress, &error);
+    if (reason == B10_REASON_OK)
+        return true;
+    pthread_mutex_lock(&pool->lock);
+    if (pool->first.code == B10_REASON_OK)
+        pool->first = error;
+    pthread_mutex_unlock(&pool->lock);
+    cancel_trip(pool->cancel, reason);
+    return false;
+}
+
+static void run_inline(struct pool *pool, struct progress *progress)
+{
+    SCOPED(heap) void *task = new_task(pool);
+    while (task != NULL && step(pool, 0, task) && tick(pool, progress))
+        continue;
+}
+
+/* A host with very large thread-local storage needs more than our stack size: then the default serves. */
+static bool start(struct worker *worker, const pthread_attr_t *attributes)
+{
+    return pthread_create(&worker->thread, attributes, run_worker, worker) == 0 ||
+           pthread_create(&worker->thread, NULL, run_worker, worker) == 0;
+}
+
+/* Returns how many threads there are, perhaps fewer than wanted. They inherit a mask that blocks every signal, so that the
+ * host's handlers never run on them. */
+static unsigned start_all(struct pool *pool, struct worker *workers, unsigned wanted)
+{
+    pthread_attr_t attributes;
+    if (pthread_attr_init(&attributes) != 0)
+        return 0;
+    (void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    sigset_t all;
+    sigset_t kept;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &kept);
+
+    unsigned started = 0;
+    pthread_mutex_lock(&pool->lock);
+    while (started < wanted) {
+        workers[started] = (struct worker){.pool = pool, .number = started};
+        if (!start(&workers[started], &attributes))
+            break;
+        started++;
+    }
+    pool->running = started;
+    pthread_mutex_unlock(&pool->lock);
+
+    pthread_sigmask(SIG_SETMASK, &kept, NULL);
+    pthread_attr_destroy(&attributes);
+    return started;
+}
+
+static struct timespec after_ms(unsigned ms)
+{
+    struct timespec time = {0};
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    time.tv_nsec += (long)ms * 1000000;
+    time.tv_sec += time.tv_nsec / 1000000000;
+    time.tv_nsec %= 1000000000;
+    return time;
+}
+
+/* Until every worker has ended; the callback is not asked again once it has cancelled. */
+static void wait_all(struct pool *pool, struct progress *progress)
+{
+    bool listening = true;
+    pthread_mutex_lock(&pool->lock);
+    while (pool->running > 0) {
+        struct timespec until = after_ms(PROGRESS_INTERVAL_MS);
+        (void)pthread_cond_timedwait(&pool->ended, &pool->lock, &until);
+        pthread_mutex_unlock(&pool->lock);
+        listening = listening && tick(pool, progress);
+        pthread_mutex_lock(&pool->lock);
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static bool pool_init(struct pool *pool)
+{
+    pthread_condattr_t attributes;
+    if (pthread_mutex_init(&pool->lock, NULL) != 0)
+        return false;
+    if (pthread_condattr_init(&attributes) == 0) {
+        (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        int failed = pthread_cond_init(&pool->ended, &attributes);
+        pthread_condattr_destroy(&attributes);
+        if (failed == 0)
+            return true;
+    }
+    pthread_mutex_destroy(&pool->lock);
+    return false;
+}
+
+static void pool_release(struct pool *pool)
+{
+    pthread_cond_destroy(&pool->ended);
+    pthread_mutex_destroy(&pool->lock);
+}
+
+/* What it came to: the first failure, else whatever tripped the stop sign. */
+static enum b10_reason outcome(const struct pool *pool, struct b10_error *error)
+{
+    if (pool->first.code != B10_REASON_OK)
+        return error_copy(error, &pool->first);
+    if (cancel_tripped(pool->cancel))
+        return error_set(error, B10_REASON_CANCELLED, "cancelled");
+    return B10_REASON_OK;
+}
+
+enum b10_reason pool_run(const struct pool_work *work, void *context, unsigned threads,
+                         struct cancel *cancel, struct progress *progress, struct b10_error *error)
+{
+    struct pool pool = {.work = work, .context = context, .cancel = cancel, .first = ERROR_NONE};
+    if (!pool_init(&pool))
+        return error_no_memory(error);
+
+    struct worker workers[POOL_THREADS_MAX];
+    unsigned wanted = threads < POOL_THREADS_MAX ? threads : POOL_THREADS_MAX;
+    unsigned started = wanted > 1 ? start_all(&pool, workers, wanted) : 0;
+    if (started > 0)
+        wait_all(&pool, progress);
+    else
+        run_inline(&pool, progress);
+    for (unsigned i = 0; i < started; i++)
+        pthread_join(workers[i].thread, NULL);
+
+    enum b10_reason reason = outcome(&pool, error);
+    pool_release(&pool);
+    return reason;
+}
+
+struct each {
+    pool_each_fn each;
+    void *context;
+    size_t next;
+    size_t count;
+};
+
+static enum b10_reason each_next(void *context, void *task, bool *more, struct b10_error *error)
+{
+    (void)error;
+    struct each *each = context;
+    *more = each->next < each->count;
+    *(size_t *)task = each->next++;
+    return B10_REASON_OK;
+}
+
+static enum b10_reason each_work(void *context, unsigned worker, void *task,
+                                 struct b10_error *error)
+{
+    const struct each *each = context;
+    return each->each(each->context, worker, *(const size_t *)task, error);
+}
+
+enum b10_reason pool_each(pool_each_fn each, void *context, size_t count, unsigned threads,
+                          struct cancel *cancel, struct progress *progress, struct b10_error *error)
+{
+    static const struct pool_work work = {sizeof(size_t), each_next, each_work};
+    struct each tasks = {.each = each, .context = context, .count = count};
+    return pool_run(&work, &tasks, count < threads ? (unsigned)count : threads, cancel, progress,
+                    error);
+}
+
+unsigned pool_threads(unsigned wanted, unsigned most)
+{
+    if (wanted == 0) {
+        cpu_set_t usable;
+        CPU_ZERO(&usable);
+        /* Fails on hosts with more processors than the set has bits: many. */
+        wanted = sched_getaffinity(0, sizeof(usable), &usable) == 0 ? (unsigned)CPU_COUNT(&usable)
+                                                                    : most;
+    }
+    if (wanted > most)
+        wanted = most;
+    return wanted > 0 ? wanted : 1;
+}
