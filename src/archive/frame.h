@@ -34,6 +34,7 @@ enum {
     ARCHIVE_END_SIZE = 1024,          /* content of the end frame */
     ARCHIVE_FORMAT = 1,               /* the version written, and the highest one read */
     MANIFEST_LIMIT = 128 << 20,       /* JSON text of the manifest */
+    UNPACKED_PER_PACKED = 64,         /* MAX_CACHE_SIZE_MB times this bounds what an archive unpacks to */
 };
 
 /* zstd skippable frames, by magic (RFC 8878, 0x184D2A50 … 5F). */

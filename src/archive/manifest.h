@@ -18,11 +18,7 @@
 
 #include "archive/frame.h"
 #include "base/bytes.h"
-
-struct manifest_fact {
-    char *name;  /* owned */
-    char *value; /* owned */
-};
+#include "base/fact.h"
 
 struct manifest_root {
     char *name;          /* owned */
@@ -60,7 +56,7 @@ struct manifest {
     char *creator;       /* owned: "b10transfer 0.1.0" */
     char token[33];      /* 128 bits as hexadecimal */
     int64_t created_s;   /* seconds since the epoch */
-    struct manifest_fact *facts; /* owned, sorted by name */
+    struct fact *facts; /* owned, sorted by name */
     size_t fact_count;
     struct manifest_root *roots; /* owned */
     size_t root_count;

@@ -156,7 +156,8 @@ static enum b10_reason install_entries(int staged_dir, const char *staged, const
     SCOPED(fd) int source = -1;
     SCOPED(fd) int target = -1;
     SCOPED(fd) int marker = -1;
-    TRY(io_open(&source, staged_dir, staged, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, staged, error));
+    TRY(io_open(&source, staged_dir, staged, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, staged,
+                error));
     TRY(io_open(&target, AT_FDCWD, destination, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, destination,
                 error));
     TRY(marker_take(target, &marker, error));

@@ -5,8 +5,8 @@
  *
  * A holder directory `.b10transfer-staging-<token>` (0700, flock'ed while its maker lives) stands in LOCAL_WORK_DIR or beside
  * the destination if renaming an empty probe directory from there to the destination's place works, else inside the destination
- * (from beside a mount point everything is EXDEV). Inside it is one directory per root; a root whose destination lies inside
- * another's is staged inside that one. The kernel drops the flock when the maker dies, so dead staging is what can be locked;
+ * (from beside a mount point everything is EXDEV). Inside it is one directory per root, named as the root; a root whose destination lies
+ * inside another's joins that one's tree at the commit. The kernel drops the flock when the maker dies, so dead staging is what can be locked;
  * sweep removes it.
  * Threads: one at a time (unpack's workers only use the root descriptors).
  */
@@ -33,10 +33,6 @@ const int *staging_root_fds(const struct staging *staging);
 
 /* Roots left out because they have no destination here or theirs cannot be written. */
 uint64_t staging_roots_left_out(const struct staging *staging);
-
-/* A descriptor of the file system that staging writes for the main root (borrowed), and its path, for the check of free
- * space. */
-int staging_space_fd(const struct staging *staging, const char **name);
 
 /* Installs: further roots outside the main root first, merged; then the main root with the roots nested in it. Main root last,
  * because its appearance is what a server acts on. */

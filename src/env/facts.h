@@ -11,13 +11,9 @@
 #include <stddef.h>
 
 #include "base/bytes.h"
+#include "base/fact.h"
 
 enum { FACTS_LIMIT = 64 };
-
-struct fact {
-    char *name;  /* owned */
-    char *value; /* owned */
-};
 
 struct facts {
     struct fact items[FACTS_LIMIT]; /* sorted by name */
