@@ -221,8 +221,9 @@ static enum b10_reason outcome(const struct pool *pool, struct b10_error *error)
 {
     if (pool->first.code != B10_REASON_OK)
         return error_copy(error, &pool->first);
-    if (cancel_tripped(pool->cancel))
-        return error_set(error, B10_REASON_CANCELLED, "cancelled");
+    enum b10_reason reason = (enum b10_reason)atomic_load(&pool->cancel->reason);
+    if (reason != B10_REASON_OK)
+        return error_set(error, reason, reason == B10_REASON_CANCELLED ? "cancelled" : "stopped");
     return B10_REASON_OK;
 }
 

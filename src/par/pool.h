@@ -29,7 +29,8 @@ struct pool_work {
     enum b10_reason (*work)(void *context, unsigned worker, void *task, struct b10_error *error);
 };
 
-/* Runs all tasks. progress may be NULL. CANCELLED if the callback or somebody else tripped `cancel`. */
+/* Runs all tasks. progress may be NULL. CANCELLED if the callback said so; the reason in `cancel` if somebody else
+ * tripped it. A task that fails with CANCELLED does not hide the failure that stopped it. */
 MUST_CHECK enum b10_reason pool_run(const struct pool_work *work, void *context, unsigned threads,
                                     struct cancel *cancel, struct progress *progress, struct b10_error *error);
 

@@ -1,5 +1,6 @@
 #include "par/window.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -93,7 +94,10 @@ static enum b10_reason consume_ready(struct window *window, struct b10_error *er
         reason = window->consume(window->user, sequence, item, error);
         pthread_mutex_lock(&window->lock);
         window->next++;
-        window->failed = reason != B10_REASON_OK;
+        if (reason != B10_REASON_OK) {
+            window->failed = true;
+            cancel_trip(window->cancel, reason);
+        }
         pthread_cond_broadcast(&window->moved);
     }
     window->consuming = false;
@@ -105,6 +109,7 @@ enum b10_reason window_put(struct window *window, uint64_t sequence, void *item,
 {
     enum b10_reason reason = B10_REASON_OK;
     pthread_mutex_lock(&window->lock);
+    assert(sequence >= window->next); /* once each */
     while (!stopped(window) && sequence - window->next >= window->depth)
         wait_a_little(window);
     bool refused = stopped(window);
