@@ -1,0 +1,155 @@
+#include "cache/install.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "support/scratch.h"
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, scratch_setup, scratch_teardown)
+
+static struct b10_error error = ERROR_NONE;
+
+static struct install_counts install(const struct scratch *scratch)
+{
+    struct install_counts counts = {0};
+    assert_int_equal(install_tree(scratch->fd, "staged", scratch_path(scratch, "live"), &counts,
+                                  &error),
+                     B10_REASON_OK);
+    return counts;
+}
+
+static void assert_text(const struct scratch *scratch, const char *relative, const char *expected)
+{
+    char *content = scratch_read(scratch, relative, NULL);
+    assert_string_equal(content, expected);
+    free(content);
+}
+
+static void an_absent_destination_appears_by_one_rename(void **state)
+{
+    scratch_text(*state, "staged/a/b", "new");
+    struct install_counts counts = install(*state);
+    assert_int_equal(counts.entries, 1);
+    assert_int_equal(counts.existing, 0);
+    assert_text(*state, "live/a/b", "new");
+    assert_false(scratch_exists(*state, "staged"));
+}
+
+static void an_empty_destination_is_replaced_by_one_rename(void **state)
+{
+    scratch_text(*state, "staged/a/b", "new");
+    scratch_mkdir(*state, "live");
+    assert_int_equal(install(*state).entries, 1);
+    assert_text(*state, "live/a/b", "new");
+}
+
+static void existing_names_stay_and_missing_ones_are_added(void **state)
+{
+    scratch_text(*state, "staged/a/kept", "new");
+    scratch_text(*state, "staged/a/added", "new");
+    scratch_text(*state, "staged/b/c/d", "new");
+    scratch_text(*state, "live/a/kept", "old");
+    struct install_counts counts = install(*state);
+    assert_int_equal(counts.existing, 1);
+    assert_int_equal(counts.entries, 2); /* a/added, and b as a whole */
+    assert_text(*state, "live/a/kept", "old");
+    assert_text(*state, "live/a/added", "new");
+    assert_text(*state, "live/b/c/d", "new");
+    assert_false(scratch_exists(*state, "live/.b10transfer.partial"));
+}
+
+static void a_directory_with_a_group_file_here_gets_nothing_added(void **state)
+{
+    scratch_text(*state, "staged/k/kernel.cubin", "new");
+    scratch_text(*state, "live/k/__grp__kernel.json", "{}");
+    assert_int_equal(install(*state).existing, 1);
+    assert_false(scratch_exists(*state, "live/k/kernel.cubin"));
+}
+
+static void a_directory_with_a_group_file_in_the_archive_is_one_unit_too(void **state)
+{
+    scratch_text(*state, "staged/k/__grp__kernel.json", "{}");
+    scratch_text(*state, "staged/k/kernel.cubin", "new");
+    scratch_text(*state, "live/k/other", "old");
+    assert_int_equal(install(*state).existing, 1);
+    assert_int_equal(scratch_count(*state, "live/k"), 1);
+}
+
+static void a_file_or_link_in_place_of_a_directory_stays(void **state)
+{
+    scratch_text(*state, "staged/a/x", "new");
+    scratch_text(*state, "staged/b/x", "new");
+    scratch_text(*state, "live/a", "a file");
+    scratch_mkdir(*state, "elsewhere");
+    assert_int_equal(symlinkat("../elsewhere", ((struct scratch *)*state)->fd, "live/b"), 0);
+    assert_int_equal(install(*state).existing, 2);
+    assert_text(*state, "live/a", "a file");
+    assert_int_equal(scratch_count(*state, "elsewhere"), 0);
+}
+
+static void a_directory_in_place_of_a_file_stays(void **state)
+{
+    scratch_text(*state, "staged/a", "new");
+    scratch_text(*state, "live/a/x", "old");
+    assert_int_equal(install(*state).existing, 1);
+    assert_text(*state, "live/a/x", "old");
+}
+
+static void symlinks_are_moved_not_followed(void **state)
+{
+    char target[100] = {0};
+    scratch_text(*state, "staged/x", "new");
+    assert_int_equal(symlinkat("x", ((struct scratch *)*state)->fd, "staged/link"), 0);
+    scratch_text(*state, "live/y", "old");
+    assert_int_equal(install(*state).entries, 2);
+    assert_int_equal(readlink(scratch_path(*state, "live/link"), target, sizeof(target) - 1), 1);
+}
+
+static void a_file_as_destination_is_an_error_and_stays(void **state)
+{
+    struct install_counts counts = {0};
+    scratch_text(*state, "staged/a", "new");
+    scratch_text(*state, "live", "a file");
+    assert_int_not_equal(install_tree(((struct scratch *)*state)->fd, "staged",
+                                      scratch_path(*state, "live"), &counts, &error),
+                         B10_REASON_OK);
+    assert_non_null(strstr(error.message, "live"));
+    assert_text(*state, "live", "a file");
+}
+
+static void a_dead_marker_is_told_from_a_held_one(void **state)
+{
+    enum install_marker marker;
+    const char *live = scratch_path(*state, "live");
+    assert_int_equal(install_marker_state(live, &marker, &error), B10_REASON_OK);
+    assert_int_equal(marker, INSTALL_NO_MARKER);
+    scratch_text(*state, "live/.b10transfer.partial", "");
+    assert_int_equal(install_marker_state(live, &marker, &error), B10_REASON_OK);
+    assert_int_equal(marker, INSTALL_MARKER_DEAD);
+    int held = open(scratch_path(*state, "live/.b10transfer.partial"), O_RDWR | O_CLOEXEC);
+    assert_int_equal(flock(held, LOCK_EX), 0);
+    assert_int_equal(install_marker_state(live, &marker, &error), B10_REASON_OK);
+    assert_int_equal(marker, INSTALL_MARKER_HELD);
+    close(held);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(an_absent_destination_appears_by_one_rename),
+        TEST(an_empty_destination_is_replaced_by_one_rename),
+        TEST(existing_names_stay_and_missing_ones_are_added),
+        TEST(a_directory_with_a_group_file_here_gets_nothing_added),
+        TEST(a_directory_with_a_group_file_in_the_archive_is_one_unit_too),
+        TEST(a_file_or_link_in_place_of_a_directory_stays),
+        TEST(a_directory_in_place_of_a_file_stays),
+        TEST(symlinks_are_moved_not_followed),
+        TEST(a_file_as_destination_is_an_error_and_stays),
+        TEST(a_dead_marker_is_told_from_a_held_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
