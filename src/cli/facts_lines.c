@@ -1,0 +1,27 @@
+#include "cli/facts_lines.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool facts_lines_next(const char **cursor, struct fact_line *fact)
+{
+    const char *line = *cursor;
+    if (line[0] == '\0')
+        return false;
+    size_t length = strcspn(line, "\n");
+    *cursor = line + length + (line[length] == '\n');
+    const char *equals = memchr(line, '=', length);
+    size_t name = equals != NULL ? (size_t)(equals - line) : length;
+    size_t value = equals != NULL ? length - name - 1 : 0;
+    snprintf(fact->name, sizeof fact->name, "%.*s", (int)name, line);
+    snprintf(fact->value, sizeof fact->value, "%.*s", (int)value, equals != NULL ? equals + 1 : "");
+    return true;
+}
+
+void facts_lines_document(struct document *document, const char *facts)
+{
+    struct document *object = document_object(document, "facts");
+    struct fact_line fact;
+    while (facts_lines_next(&facts, &fact))
+        document_message(object, fact.name, fact.value);
+}

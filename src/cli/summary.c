@@ -1,0 +1,99 @@
+#include "cli/summary.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "cli/text.h"
+
+static void print_amount(const char *verb, const b10_report *report)
+{
+    char count[TEXT_SIZE];
+    char size[TEXT_SIZE];
+    printf("%s %s, %s", verb, text_count(report->files, "file", "files", count),
+           text_size(report->content_bytes, size));
+}
+
+static void print_place(const char *preposition, const b10_report *report, const char *path)
+{
+    printf(" in %.2f s %s ", (double)report->wall_ns / 1e9, preposition);
+    text_put(stdout, path);
+    putchar('\n');
+}
+
+static void print_remark(uint64_t count, const char *thing, const char *things, const char *remark)
+{
+    char text[TEXT_SIZE];
+    if (count > 0)
+        printf("  %s %s\n", text_count(count, thing, things, text), remark);
+}
+
+static void print_sentence(enum summary_kind kind, const b10_report *report)
+{
+    char size[TEXT_SIZE];
+    switch (kind) {
+    case SUMMARY_LOAD:
+        print_amount("loaded", report);
+        print_place("from", report, report->archive);
+        break;
+    case SUMMARY_SAVE:
+        print_amount("saved", report);
+        printf(" as %s", text_size(report->archive_bytes, size));
+        print_place("to", report, report->archive);
+        break;
+    case SUMMARY_CLEAR:
+        fputs("cleared ", stdout);
+        text_put(stdout, report->destination);
+        printf(" in %.2f s\n", (double)report->wall_ns / 1e9);
+        break;
+    }
+}
+
+static void print_remarks(const b10_report *report)
+{
+    print_remark(report->existing, "entry", "entries", "kept as found locally");
+    print_remark(report->left_out_changed, "file", "files",
+                 "left out: changed or vanished while being read");
+    print_remark(report->left_out_torn, "file", "files", "left out: evidently truncated");
+    print_remark(report->left_out_unsafe, "entry", "entries",
+                 "left out: leaves its root or exceeds a limit");
+    print_remark(report->roots_left_out, "further root", "further roots", "left out");
+    print_remark(report->archives_set_aside, "damaged archive", "damaged archives", "set aside");
+}
+
+static void add_report(struct document *document, const b10_report *report)
+{
+    document_text(document, "environment_key", report->environment_key);
+    document_text(document, "archive", report->archive);
+    document_text(document, "destination", report->destination);
+    document_count(document, "archive_bytes", report->archive_bytes);
+    document_count(document, "content_bytes", report->content_bytes);
+    document_count(document, "files", report->files);
+    document_count(document, "directories", report->directories);
+    document_count(document, "duplicates", report->duplicates);
+    document_count(document, "existing", report->existing);
+    document_count(document, "left_out_changed", report->left_out_changed);
+    document_count(document, "left_out_torn", report->left_out_torn);
+    document_count(document, "left_out_unsafe", report->left_out_unsafe);
+    document_count(document, "roots_left_out", report->roots_left_out);
+    document_count(document, "archives_set_aside", report->archives_set_aside);
+    document_seconds(document, "seconds", report->wall_ns);
+}
+
+enum exit_code summary_print(struct session *session, enum summary_kind kind,
+                             OperationStatus status, const b10_report *report,
+                             const b10_error *error)
+{
+    progress_bar_clear(&session->bar);
+    if (session->options->json) {
+        struct document *document = session_document(session, status, error);
+        add_report(document, report);
+        return session_print(session, document, status, error);
+    }
+    if (status != B10_SUCCESS) {
+        session_explain(session, status, error);
+    } else if (!session->options->quiet) {
+        print_sentence(kind, report);
+        print_remarks(report);
+    }
+    return session_code(session, status, error);
+}

@@ -1,0 +1,14 @@
+/* What load, save and clear did: a sentence for people, members for --json. */
+#ifndef CLI_SUMMARY_H
+#define CLI_SUMMARY_H
+
+#include "cli/session.h"
+
+enum summary_kind { SUMMARY_LOAD, SUMMARY_SAVE, SUMMARY_CLEAR };
+
+/* Prints the outcome as the options ask and returns the exit code. */
+enum exit_code summary_print(struct session *session, enum summary_kind kind,
+                             OperationStatus status, const b10_report *report,
+                             const b10_error *error);
+
+#endif
