@@ -8,67 +8,68 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "support/host.h"
+#include "support/replica.h"
 
 extern char **environ;
 
 /* Every call once, successes and failures among them. */
-static void call_everything(struct host *host)
+static void call_everything(struct replica *replica)
 {
     b10_cache_info *info = calloc(1, sizeof(*info));
     b10_cache_list *list = NULL;
     assert_non_null(info);
     info->struct_size = sizeof(*info);
-    host_set(host, "torchinductor_cache_dir", scratch_path(host->scratch, "saved"));
-    host_set(host, "b10_save_mode", "replace");
-    host_assert(host, host_save(host), B10_SUCCESS, B10_REASON_OK);
-    host_set(host, "torchinductor_cache_dir", scratch_path(host->scratch, "local"));
-    host_assert(host, host_load(host), B10_SUCCESS, B10_REASON_OK);
-    host_assert(host, host_load(host), B10_SKIPPED, B10_REASON_LOCAL_PRESENT);
-    assert_int_equal(b10_info(host->config, NULL, info, &host->error), B10_SUCCESS);
-    assert_int_equal(b10_list(host->config, NULL, &list, &host->error), B10_SUCCESS);
+    replica_set(replica, "torchinductor_cache_dir", scratch_path(replica->scratch, "saved"));
+    replica_set(replica, "b10_save_mode", "replace");
+    replica_assert(replica, replica_save(replica), B10_SUCCESS, B10_REASON_OK);
+    replica_set(replica, "torchinductor_cache_dir", scratch_path(replica->scratch, "local"));
+    replica_assert(replica, replica_load(replica), B10_SUCCESS, B10_REASON_OK);
+    replica_assert(replica, replica_load(replica), B10_SKIPPED, B10_REASON_LOCAL_PRESENT);
+    assert_int_equal(b10_info(replica->config, NULL, info, &replica->error), B10_SUCCESS);
+    assert_int_equal(b10_list(replica->config, NULL, &list, &replica->error), B10_SUCCESS);
     b10_cache_list_free(list);
-    assert_int_equal(b10_verify(host->config, NULL, host_archive(host), NULL, &host->error),
+    assert_int_equal(b10_verify(replica->config, NULL, replica_archive(replica), NULL,
+                                &replica->error),
                      B10_SUCCESS);
-    assert_int_equal(b10_clear(host->config, NULL, NULL, &host->error), B10_SUCCESS);
-    host_set(host, "b10fs_cache_dir", scratch_path(host->scratch, "no/such/place"));
-    host_assert(host, host_load(host), B10_DOES_NOT_EXIST, B10_REASON_ABSENT);
-    host_set(host, "b10fs_cache_dir", scratch_path(host->scratch, "volume"));
+    assert_int_equal(b10_clear(replica->config, NULL, NULL, &replica->error), B10_SUCCESS);
+    replica_set(replica, "b10fs_cache_dir", scratch_path(replica->scratch, "no/such/place"));
+    replica_assert(replica, replica_load(replica), B10_DOES_NOT_EXIST, B10_REASON_ABSENT);
+    replica_set(replica, "b10fs_cache_dir", scratch_path(replica->scratch, "volume"));
     free(info);
 }
 
-static void host_start(struct host *host, void **state)
+static void replica_start(struct replica *replica, void **state)
 {
-    host_init(host, *state);
-    host_fill(host, "saved");
+    replica_init(replica, *state);
+    replica_fill(replica, "saved");
 }
 
 static void the_umask_of_the_host_is_never_touched(void **state)
 {
-    struct host host;
-    host_start(&host, state);
+    struct replica replica;
+    replica_start(&replica, state);
     mode_t before = umask(0027);
-    call_everything(&host);
+    call_everything(&replica);
     mode_t after = umask(before);
     assert_int_equal(after, 0027);
-    host_release(&host);
+    replica_release(&replica);
 }
 
 static void files_get_their_modes_from_the_umask(void **state)
 {
-    struct host host;
+    struct replica replica;
     struct stat stat;
-    host_start(&host, state);
+    replica_start(&replica, state);
     assert_int_equal(chmod(scratch_path(*state, "saved/zz/large.bin"), 0700), 0);
     assert_int_equal(chmod(scratch_path(*state, "saved/zz/empty.py"), 0600), 0);
     assert_int_equal(chmod(scratch_path(*state, "saved/zz"), 0711), 0);
-    host_set(&host, "torchinductor_cache_dir", scratch_path(*state, "saved"));
-    host_assert(&host, host_save(&host), B10_SUCCESS, B10_REASON_OK);
-    host_set(&host, "torchinductor_cache_dir", scratch_path(*state, "local"));
+    replica_set(&replica, "torchinductor_cache_dir", scratch_path(*state, "saved"));
+    replica_assert(&replica, replica_save(&replica), B10_SUCCESS, B10_REASON_OK);
+    replica_set(&replica, "torchinductor_cache_dir", scratch_path(*state, "local"));
     mode_t before = umask(0027);
-    OperationStatus status = host_load(&host);
+    OperationStatus status = replica_load(&replica);
     umask(before);
-    host_assert(&host, status, B10_SUCCESS, B10_REASON_OK);
+    replica_assert(&replica, status, B10_SUCCESS, B10_REASON_OK);
     assert_int_equal(lstat(scratch_path(*state, "local/zz/large.bin"), &stat), 0);
     assert_int_equal(stat.st_mode & 07777, 0750);
     assert_int_equal(lstat(scratch_path(*state, "local/zz/empty.py"), &stat), 0);
@@ -77,37 +78,37 @@ static void files_get_their_modes_from_the_umask(void **state)
     assert_int_equal(stat.st_mode & 07777, 0750);
     assert_int_equal(lstat(scratch_path(*state, "local"), &stat), 0);
     assert_int_equal(stat.st_mode & 07777, 0750);
-    host_release(&host);
+    replica_release(&replica);
 }
 
 static void the_working_directory_stays(void **state)
 {
-    struct host host;
+    struct replica replica;
     char before[4096];
     char after[4096];
-    host_start(&host, state);
+    replica_start(&replica, state);
     assert_non_null(getcwd(before, sizeof(before)));
-    call_everything(&host);
+    call_everything(&replica);
     assert_non_null(getcwd(after, sizeof(after)));
     assert_string_equal(before, after);
-    host_release(&host);
+    replica_release(&replica);
 }
 
 static void the_locale_stays(void **state)
 {
-    struct host host;
-    host_start(&host, state);
+    struct replica replica;
+    replica_start(&replica, state);
     assert_non_null(setlocale(LC_ALL, "C.UTF-8"));
     locale_t own = newlocale(LC_ALL_MASK, "C.UTF-8", (locale_t)0);
     assert_true(own != (locale_t)0);
     locale_t before = uselocale(own);
-    call_everything(&host);
+    call_everything(&replica);
     assert_true(uselocale((locale_t)0) == own);
     assert_string_equal(setlocale(LC_ALL, NULL), "C.UTF-8");
     uselocale(before);
     freelocale(own);
     setlocale(LC_ALL, "C");
-    host_release(&host);
+    replica_release(&replica);
 }
 
 static size_t environment_text(char *text, size_t size)
@@ -123,26 +124,26 @@ static void the_environment_stays(void **state)
 {
     static char before[1 << 16];
     static char after[1 << 16];
-    struct host host;
-    host_start(&host, state);
+    struct replica replica;
+    replica_start(&replica, state);
     environment_text(before, sizeof(before));
-    call_everything(&host);
+    call_everything(&replica);
     environment_text(after, sizeof(after));
     assert_string_equal(before, after);
-    host_release(&host);
+    replica_release(&replica);
 }
 
 static void signal_handlers_and_mask_stay(void **state)
 {
-    struct host host;
+    struct replica replica;
     struct sigaction before[65];
     sigset_t mask_before;
     sigset_t mask_after;
-    host_start(&host, state);
+    replica_start(&replica, state);
     for (int number = 1; number < 65; number++)
         sigaction(number, NULL, &before[number]);
     pthread_sigmask(SIG_SETMASK, NULL, &mask_before);
-    call_everything(&host);
+    call_everything(&replica);
     pthread_sigmask(SIG_SETMASK, NULL, &mask_after);
     for (int number = 1; number < 65; number++) {
         struct sigaction after;
@@ -150,7 +151,7 @@ static void signal_handlers_and_mask_stay(void **state)
             assert_true(after.sa_handler == before[number].sa_handler);
         assert_int_equal(sigismember(&mask_before, number), sigismember(&mask_after, number));
     }
-    host_release(&host);
+    replica_release(&replica);
 }
 
 static int thread_count(void)
@@ -168,21 +169,21 @@ static int thread_count(void)
 
 static void no_thread_and_no_descriptor_is_left_behind(void **state)
 {
-    struct host host;
-    host_start(&host, state);
+    struct replica replica;
+    replica_start(&replica, state);
     size_t descriptors = scratch_open_descriptors();
     int threads = thread_count();
-    call_everything(&host);
+    call_everything(&replica);
     assert_int_equal(thread_count(), threads);
     assert_int_equal(scratch_open_descriptors(), descriptors);
-    host_release(&host);
+    replica_release(&replica);
 }
 
 static void nothing_is_printed(void **state)
 {
-    struct host host;
+    struct replica replica;
     struct stat stat;
-    host_start(&host, state);
+    replica_start(&replica, state);
     scratch_text(*state, "output", "");
     fflush(NULL);
     int saved[2] = {dup(1), dup(2)};
@@ -190,7 +191,7 @@ static void nothing_is_printed(void **state)
     assert_non_null(output);
     dup2(fileno(output), 1);
     dup2(fileno(output), 2);
-    call_everything(&host);
+    call_everything(&replica);
     fflush(NULL);
     dup2(saved[0], 1);
     dup2(saved[1], 2);
@@ -199,18 +200,18 @@ static void nothing_is_printed(void **state)
     assert_int_equal(fstat(fileno(output), &stat), 0);
     assert_int_equal(stat.st_size, 0);
     fclose(output);
-    host_release(&host);
+    replica_release(&replica);
 }
 
 /* cmocka's asserts are for the main thread: workers report by their result. */
 static void *save_and_load(void *argument)
 {
-    struct host *host = argument;
+    struct replica *replica = argument;
     for (int i = 0; i < 5; i++) {
-        OperationStatus saved = host_save(host);
-        OperationStatus loaded = host_load(host);
+        OperationStatus saved = replica_save(replica);
+        OperationStatus loaded = replica_load(replica);
         if (saved != B10_SUCCESS || loaded != B10_SKIPPED)
-            return host;
+            return replica;
     }
     return NULL;
 }
@@ -218,27 +219,27 @@ static void *save_and_load(void *argument)
 static void calls_from_several_threads_at_once_are_safe(void **state)
 {
     enum { COUNT = 4 };
-    struct host hosts[COUNT];
+    struct replica replicas[COUNT];
     pthread_t threads[COUNT];
     for (int i = 0; i < COUNT; i++) {
         char tags[20];
         snprintf(tags, sizeof(tags), "thread=%d", i);
-        host_init(&hosts[i], *state);
-        host_set(&hosts[i], "b10_cache_tags", tags);
-        host_set(&hosts[i], "b10_save_mode", "replace");
+        replica_init(&replicas[i], *state);
+        replica_set(&replicas[i], "b10_cache_tags", tags);
+        replica_set(&replicas[i], "b10_save_mode", "replace");
     }
-    host_fill(&hosts[0], "local");
+    replica_fill(&replicas[0], "local");
     for (int i = 0; i < COUNT; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, save_and_load, &hosts[i]), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, save_and_load, &replicas[i]), 0);
     for (int i = 0; i < COUNT; i++) {
         void *failed;
         assert_int_equal(pthread_join(threads[i], &failed), 0);
         if (failed != NULL)
-            fail_msg("thread %d: %s", i, hosts[i].error.message);
+            fail_msg("thread %d: %s", i, replicas[i].error.message);
     }
-    assert_int_equal(host_volume_entries(&hosts[0]), COUNT);
+    assert_int_equal(replica_volume_entries(&replicas[0]), COUNT);
     for (int i = 0; i < COUNT; i++)
-        host_release(&hosts[i]);
+        replica_release(&replicas[i]);
 }
 
 #define ROW(test) cmocka_unit_test_setup_teardown(test, scratch_setup, scratch_teardown)

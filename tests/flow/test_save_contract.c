@@ -8,165 +8,165 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "support/host.h"
+#include "support/replica.h"
 
 /* A host with a filled local directory and an empty volume. */
-static void host_with_cache(struct host *host, const struct scratch *scratch)
+static void replica_with_cache(struct replica *replica, const struct scratch *scratch)
 {
-    host_init(host, scratch);
-    host_fill(host, "local");
+    replica_init(replica, scratch);
+    replica_fill(replica, "local");
 }
 
 /* Loads the archive into `into/`. */
-static void load_elsewhere(struct host *host)
+static void load_elsewhere(struct replica *replica)
 {
-    host_set(host, "torchinductor_cache_dir", scratch_path(host->scratch, "into"));
-    host_assert(host, host_load(host), B10_SUCCESS, B10_REASON_OK);
+    replica_set(replica, "torchinductor_cache_dir", scratch_path(replica->scratch, "into"));
+    replica_assert(replica, replica_load(replica), B10_SUCCESS, B10_REASON_OK);
 }
 
 static void what_is_here_is_published(void **state)
 {
-    struct host host;
-    host_with_cache(&host, *state);
-    host_assert(&host, host_save(&host), B10_SUCCESS, B10_REASON_OK);
-    assert_string_equal(host.report.archive, host_archive(&host));
-    assert_int_equal(host_volume_entries(&host), 1);
+    struct replica replica;
+    replica_with_cache(&replica, *state);
+    replica_assert(&replica, replica_save(&replica), B10_SUCCESS, B10_REASON_OK);
+    assert_string_equal(replica.report.archive, replica_archive(&replica));
+    assert_int_equal(replica_volume_entries(&replica), 1);
     struct stat stat;
-    assert_int_equal(lstat(host_archive(&host), &stat), 0);
-    assert_int_equal(host.report.archive_bytes, stat.st_size);
-    load_elsewhere(&host);
+    assert_int_equal(lstat(replica_archive(&replica), &stat), 0);
+    assert_int_equal(replica.report.archive_bytes, stat.st_size);
+    load_elsewhere(&replica);
     scratch_assert_same_tree(scratch_path(*state, "local"), scratch_path(*state, "into"));
-    host_release(&host);
+    replica_release(&replica);
 }
 
 static void a_disabled_volume_is_said_before_anything_else(void **state)
 {
-    struct host host;
-    host_with_cache(&host, *state);
-    host_set(&host, "baseten_fs_enabled", "no");
-    host_assert(&host, host_save(&host), B10_ERROR, B10_REASON_DISABLED);
-    host_release(&host);
+    struct replica replica;
+    replica_with_cache(&replica, *state);
+    replica_set(&replica, "baseten_fs_enabled", "no");
+    replica_assert(&replica, replica_save(&replica), B10_ERROR, B10_REASON_DISABLED);
+    replica_release(&replica);
 }
 
 static void save_mode_never_is_read_only(void **state)
 {
-    struct host host;
-    host_with_cache(&host, *state);
-    host_set(&host, "b10_save_mode", "never");
-    host_assert(&host, host_save(&host), B10_SKIPPED, B10_REASON_READ_ONLY);
-    assert_int_equal(host_volume_entries(&host), 0);
-    host_release(&host);
+    struct replica replica;
+    replica_with_cache(&replica, *state);
+    replica_set(&replica, "b10_save_mode", "never");
+    replica_assert(&replica, replica_save(&replica), B10_SKIPPED, B10_REASON_READ_ONLY);
+    assert_int_equal(replica_volume_entries(&replica), 0);
+    replica_release(&replica);
 }
 
 static void nothing_local_is_skipped(void **state)
 {
-    struct host host;
-    host_init(&host, *state);
-    host_assert(&host, host_save(&host), B10_SKIPPED, B10_REASON_NOTHING_LOCAL);
+    struct replica replica;
+    replica_init(&replica, *state);
+    replica_assert(&replica, replica_save(&replica), B10_SKIPPED, B10_REASON_NOTHING_LOCAL);
     scratch_mkdir(*state, "local/only/directories");
-    host_assert(&host, host_save(&host), B10_SKIPPED, B10_REASON_NOTHING_LOCAL);
+    replica_assert(&replica, replica_save(&replica), B10_SKIPPED, B10_REASON_NOTHING_LOCAL);
     scratch_text(*state, "local/only/x.lock", "");
-    host_assert(&host, host_save(&host), B10_SKIPPED, B10_REASON_NOTHING_LOCAL);
-    assert_int_equal(host_volume_entries(&host), 0);
-    host_release(&host);
+    replica_assert(&replica, replica_save(&replica), B10_SKIPPED, B10_REASON_NOTHING_LOCAL);
+    assert_int_equal(replica_volume_entries(&replica), 0);
+    replica_release(&replica);
 }
 
 static void a_usable_archive_is_left_alone(void **state)
 {
-    struct host host;
+    struct replica replica;
     struct stat before;
     struct stat after;
-    host_with_cache(&host, *state);
-    host_assert(&host, host_save(&host), B10_SUCCESS, B10_REASON_OK);
-    assert_int_equal(lstat(host_archive(&host), &before), 0);
+    replica_with_cache(&replica, *state);
+    replica_assert(&replica, replica_save(&replica), B10_SUCCESS, B10_REASON_OK);
+    assert_int_equal(lstat(replica_archive(&replica), &before), 0);
     scratch_text(*state, "local/new.py", "more");
-    host_assert(&host, host_save(&host), B10_SKIPPED, B10_REASON_ALREADY_SAVED);
-    assert_int_equal(lstat(host_archive(&host), &after), 0);
+    replica_assert(&replica, replica_save(&replica), B10_SKIPPED, B10_REASON_ALREADY_SAVED);
+    assert_int_equal(lstat(replica_archive(&replica), &after), 0);
     assert_int_equal(before.st_ino, after.st_ino);
-    assert_int_equal(host_volume_entries(&host), 1);
-    host_release(&host);
+    assert_int_equal(replica_volume_entries(&replica), 1);
+    replica_release(&replica);
 }
 
 static void save_mode_replace_replaces(void **state)
 {
-    struct host host;
-    host_with_cache(&host, *state);
-    host_assert(&host, host_save(&host), B10_SUCCESS, B10_REASON_OK);
+    struct replica replica;
+    replica_with_cache(&replica, *state);
+    replica_assert(&replica, replica_save(&replica), B10_SUCCESS, B10_REASON_OK);
     scratch_text(*state, "local/new.py", "more");
-    host_set(&host, "b10_save_mode", "replace");
-    host_assert(&host, host_save(&host), B10_SUCCESS, B10_REASON_OK);
-    assert_int_equal(host_volume_entries(&host), 1);
-    load_elsewhere(&host);
+    replica_set(&replica, "b10_save_mode", "replace");
+    replica_assert(&replica, replica_save(&replica), B10_SUCCESS, B10_REASON_OK);
+    assert_int_equal(replica_volume_entries(&replica), 1);
+    load_elsewhere(&replica);
     assert_true(scratch_exists(*state, "into/new.py"));
-    host_release(&host);
+    replica_release(&replica);
 }
 
 static void an_unusable_archive_is_replaced(void **state)
 {
-    struct host host;
-    host_with_cache(&host, *state);
-    host_assert(&host, host_save(&host), B10_SUCCESS, B10_REASON_OK);
-    assert_int_equal(truncate(host_archive(&host), 5000), 0);
-    host_assert(&host, host_save(&host), B10_SUCCESS, B10_REASON_OK);
-    load_elsewhere(&host);
+    struct replica replica;
+    replica_with_cache(&replica, *state);
+    replica_assert(&replica, replica_save(&replica), B10_SUCCESS, B10_REASON_OK);
+    assert_int_equal(truncate(replica_archive(&replica), 5000), 0);
+    replica_assert(&replica, replica_save(&replica), B10_SUCCESS, B10_REASON_OK);
+    load_elsewhere(&replica);
     scratch_assert_same_tree(scratch_path(*state, "local"), scratch_path(*state, "into"));
-    host_release(&host);
+    replica_release(&replica);
 }
 
 static void beyond_the_size_limit_is_too_large_and_leaves_nothing(void **state)
 {
-    struct host host;
-    host_with_cache(&host, *state);
-    host_set(&host, "max_cache_size_mb", "1"); /* 3 MB of random bytes do not shrink */
-    host_assert(&host, host_save(&host), B10_ERROR, B10_REASON_TOO_LARGE);
-    assert_int_equal(host_volume_entries(&host), 0);
-    host_release(&host);
+    struct replica replica;
+    replica_with_cache(&replica, *state);
+    replica_set(&replica, "max_cache_size_mb", "1"); /* 3 MB of random bytes do not shrink */
+    replica_assert(&replica, replica_save(&replica), B10_ERROR, B10_REASON_TOO_LARGE);
+    assert_int_equal(replica_volume_entries(&replica), 0);
+    replica_release(&replica);
 }
 
 static void beyond_64_times_the_limit_unpacked_is_too_large(void **state)
 {
-    struct host host;
-    host_init(&host, *state);
+    struct replica replica;
+    replica_init(&replica, *state);
     scratch_text(*state, "local/hole", "");
     assert_int_equal(truncate(scratch_path(*state, "local/hole"), 65 << 20), 0);
-    host_set(&host, "max_cache_size_mb", "1");
-    host_assert(&host, host_save(&host), B10_ERROR, B10_REASON_TOO_LARGE);
-    assert_int_equal(host_volume_entries(&host), 0);
-    host_release(&host);
+    replica_set(&replica, "max_cache_size_mb", "1");
+    replica_assert(&replica, replica_save(&replica), B10_ERROR, B10_REASON_TOO_LARGE);
+    assert_int_equal(replica_volume_entries(&replica), 0);
+    replica_release(&replica);
 }
 
 static void free_space_below_the_floor_is_no_space(void **state)
 {
-    struct host host;
-    host_with_cache(&host, *state);
-    host_set(&host, "min_b10fs_space_mb", "900000000");
-    host_assert(&host, host_save(&host), B10_ERROR, B10_REASON_NO_SPACE);
-    assert_int_equal(host_volume_entries(&host), 0);
-    host_release(&host);
+    struct replica replica;
+    replica_with_cache(&replica, *state);
+    replica_set(&replica, "min_b10fs_space_mb", "900000000");
+    replica_assert(&replica, replica_save(&replica), B10_ERROR, B10_REASON_NO_SPACE);
+    assert_int_equal(replica_volume_entries(&replica), 0);
+    replica_release(&replica);
 }
 
 static void only_the_last_component_of_the_shared_directory_is_created(void **state)
 {
-    struct host host;
-    host_with_cache(&host, *state);
-    host_set(&host, "b10fs_cache_dir", scratch_path(*state, "volume/compile_cache"));
-    host_assert(&host, host_save(&host), B10_SUCCESS, B10_REASON_OK);
-    host_set(&host, "b10fs_cache_dir", scratch_path(*state, "absent/compile_cache"));
-    host_assert(&host, host_save(&host), B10_ERROR, B10_REASON_IO);
+    struct replica replica;
+    replica_with_cache(&replica, *state);
+    replica_set(&replica, "b10fs_cache_dir", scratch_path(*state, "volume/compile_cache"));
+    replica_assert(&replica, replica_save(&replica), B10_SUCCESS, B10_REASON_OK);
+    replica_set(&replica, "b10fs_cache_dir", scratch_path(*state, "absent/compile_cache"));
+    replica_assert(&replica, replica_save(&replica), B10_ERROR, B10_REASON_IO);
     assert_false(scratch_exists(*state, "absent"));
-    host_release(&host);
+    replica_release(&replica);
 }
 
 static void a_shared_directory_inside_the_local_one_is_refused(void **state)
 {
-    struct host host;
-    host_with_cache(&host, *state);
+    struct replica replica;
+    replica_with_cache(&replica, *state);
     assert_int_equal(symlink(scratch_path(*state, "local"), scratch_path(*state, "alias")), 0);
-    if (b10_config_set(host.config, "b10fs_cache_dir", scratch_path(*state, "alias/shared"),
-                       &host.error) == B10_SUCCESS)
-        host_assert(&host, host_save(&host), B10_ERROR, B10_REASON_CONFIG);
+    if (b10_config_set(replica.config, "b10fs_cache_dir", scratch_path(*state, "alias/shared"),
+                       &replica.error) == B10_SUCCESS)
+        replica_assert(&replica, replica_save(&replica), B10_ERROR, B10_REASON_CONFIG);
     assert_false(scratch_exists(*state, "local/shared"));
-    host_release(&host);
+    replica_release(&replica);
 }
 
 static void locks_temporaries_and_special_files_are_not_packed(void **state)
@@ -181,8 +181,8 @@ static void locks_temporaries_and_special_files_are_not_packed(void **state)
         "local/.b10transfer.partial",
         "local/tmp.0f8fad5b-d9cb-469f-a165-70867728950e/z",
     };
-    struct host host;
-    host_with_cache(&host, *state);
+    struct replica replica;
+    replica_with_cache(&replica, *state);
     for (size_t i = 0; i < sizeof(left_out) / sizeof(*left_out); i++)
         scratch_text(*state, left_out[i], "x");
     assert_int_equal(mkfifo(scratch_path(*state, "local/fifo"), 0600), 0);
@@ -190,8 +190,8 @@ static void locks_temporaries_and_special_files_are_not_packed(void **state)
     snprintf(address.sun_path, sizeof(address.sun_path), "%s", scratch_path(*state, "local/s"));
     int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(sock, (const struct sockaddr *)&address, sizeof(address)), 0);
-    host_assert(&host, host_save(&host), B10_SUCCESS, B10_REASON_OK);
-    load_elsewhere(&host);
+    replica_assert(&replica, replica_save(&replica), B10_SUCCESS, B10_REASON_OK);
+    load_elsewhere(&replica);
     for (size_t i = 0; i < sizeof(left_out) / sizeof(*left_out); i++) {
         char name[300];
         snprintf(name, sizeof(name), "into%s", left_out[i] + strlen("local"));
@@ -202,15 +202,15 @@ static void locks_temporaries_and_special_files_are_not_packed(void **state)
     assert_false(scratch_exists(*state, "into/s"));
     assert_true(scratch_exists(*state, "into/zz/large.bin"));
     close(sock);
-    host_release(&host);
+    replica_release(&replica);
 }
 
 static void torn_files_are_left_out_and_counted(void **state)
 {
     /* the first 64 bytes of an ELF object whose section headers would lie far behind them */
     unsigned char elf[64] = {0x7f, 'E', 'L', 'F', 2, 1, 1};
-    struct host host;
-    host_with_cache(&host, *state);
+    struct replica replica;
+    replica_with_cache(&replica, *state);
     elf[40] = 0xff; /* e_shoff */
     elf[58] = 64;   /* e_shentsize */
     elf[60] = 1;    /* e_shnum */
@@ -218,65 +218,65 @@ static void torn_files_are_left_out_and_counted(void **state)
     scratch_write(*state, "local/ab/kernel.so", elf, sizeof(elf));
     scratch_text(*state, "local/ab/cut.json", "{\"a\": [1, 2");
     scratch_text(*state, "local/ab/empty.json", "");
-    host_assert(&host, host_save(&host), B10_SUCCESS, B10_REASON_OK);
-    assert_int_equal(host.report.left_out_torn, 3);
-    load_elsewhere(&host);
+    replica_assert(&replica, replica_save(&replica), B10_SUCCESS, B10_REASON_OK);
+    assert_int_equal(replica.report.left_out_torn, 3);
+    load_elsewhere(&replica);
     assert_false(scratch_exists(*state, "into/ab/kernel.so"));
     assert_false(scratch_exists(*state, "into/ab/cut.json"));
     assert_false(scratch_exists(*state, "into/ab/empty.json"));
-    host_release(&host);
+    replica_release(&replica);
 }
 
 static void symlinks_inside_their_root_are_kept_and_others_left_out(void **state)
 {
     char target[4096];
-    struct host host;
-    host_with_cache(&host, *state);
+    struct replica replica;
+    replica_with_cache(&replica, *state);
     assert_int_equal(symlink("/etc/passwd", scratch_path(*state, "local/outside")), 0);
     assert_int_equal(symlink("../../up", scratch_path(*state, "local/zz/up")), 0);
     assert_int_equal(symlink(scratch_path(*state, "local/zz/empty.py"),
                              scratch_path(*state, "local/zz/own")),
                      0);
-    host_assert(&host, host_save(&host), B10_SUCCESS, B10_REASON_OK);
-    assert_int_equal(host.report.left_out_unsafe, 2);
-    load_elsewhere(&host);
+    replica_assert(&replica, replica_save(&replica), B10_SUCCESS, B10_REASON_OK);
+    assert_int_equal(replica.report.left_out_unsafe, 2);
+    load_elsewhere(&replica);
     assert_false(scratch_exists(*state, "into/outside"));
     assert_false(scratch_exists(*state, "into/zz/up"));
     ssize_t length = readlink(scratch_path(*state, "into/zz/own"), target, sizeof(target) - 1);
     assert_true(length > 0);
     target[length] = '\0';
     assert_string_equal(target, "empty.py");
-    host_release(&host);
+    replica_release(&replica);
 }
 
 static int grow_a_file(void *user, const b10_progress *progress)
 {
-    struct host *host = user;
+    struct replica *replica = user;
     if (strcmp(progress->phase, "pack") == 0 &&
-        scratch_exists(host->scratch, "local/00/c00kernel7.py")) {
-        int fd = open(scratch_path(host->scratch, "local/zz/large.bin"),
+        scratch_exists(replica->scratch, "local/00/c00kernel7.py")) {
+        int fd = open(scratch_path(replica->scratch, "local/zz/large.bin"),
                       O_WRONLY | O_APPEND | O_CLOEXEC);
         assert_int_equal(write(fd, "x", 1), 1);
         close(fd);
-        assert_int_equal(unlink(scratch_path(host->scratch, "local/00/c00kernel7.py")), 0);
+        assert_int_equal(unlink(scratch_path(replica->scratch, "local/00/c00kernel7.py")), 0);
     }
     return 0;
 }
 
 static void files_that_change_or_vanish_meanwhile_are_left_out_and_counted(void **state)
 {
-    struct host host;
-    host_with_cache(&host, *state);
-    host.options.progress = grow_a_file;
-    host.options.progress_user = &host;
-    host_assert(&host, host_save(&host), B10_SUCCESS, B10_REASON_OK);
-    assert_int_equal(host.report.left_out_changed, 2);
-    host.options.progress = NULL;
-    load_elsewhere(&host);
+    struct replica replica;
+    replica_with_cache(&replica, *state);
+    replica.options.progress = grow_a_file;
+    replica.options.progress_user = &replica;
+    replica_assert(&replica, replica_save(&replica), B10_SUCCESS, B10_REASON_OK);
+    assert_int_equal(replica.report.left_out_changed, 2);
+    replica.options.progress = NULL;
+    load_elsewhere(&replica);
     assert_false(scratch_exists(*state, "into/zz/large.bin"));
     assert_false(scratch_exists(*state, "into/00/c00kernel7.py"));
     assert_true(scratch_exists(*state, "into/00/c00kernel14.py"));
-    host_release(&host);
+    replica_release(&replica);
 }
 
 static int cancel_while_packing(void *user, const b10_progress *progress)
@@ -287,26 +287,26 @@ static int cancel_while_packing(void *user, const b10_progress *progress)
 
 static void a_cancelled_save_leaves_nothing_on_the_volume(void **state)
 {
-    struct host host;
-    host_with_cache(&host, *state);
-    host.options.progress = cancel_while_packing;
-    host_assert(&host, host_save(&host), B10_ERROR, B10_REASON_CANCELLED);
-    assert_int_equal(host_volume_entries(&host), 0);
-    host_release(&host);
+    struct replica replica;
+    replica_with_cache(&replica, *state);
+    replica.options.progress = cancel_while_packing;
+    replica_assert(&replica, replica_save(&replica), B10_ERROR, B10_REASON_CANCELLED);
+    assert_int_equal(replica_volume_entries(&replica), 0);
+    replica_release(&replica);
 }
 
 static void no_descriptor_is_leaked_by_success_or_failure(void **state)
 {
-    struct host host;
-    host_with_cache(&host, *state);
+    struct replica replica;
+    replica_with_cache(&replica, *state);
     size_t before = scratch_open_descriptors();
-    host_set(&host, "max_cache_size_mb", "1");
-    host_assert(&host, host_save(&host), B10_ERROR, B10_REASON_TOO_LARGE);
+    replica_set(&replica, "max_cache_size_mb", "1");
+    replica_assert(&replica, replica_save(&replica), B10_ERROR, B10_REASON_TOO_LARGE);
     assert_int_equal(scratch_open_descriptors(), before);
-    host_set(&host, "max_cache_size_mb", "100");
-    host_assert(&host, host_save(&host), B10_SUCCESS, B10_REASON_OK);
+    replica_set(&replica, "max_cache_size_mb", "100");
+    replica_assert(&replica, replica_save(&replica), B10_SUCCESS, B10_REASON_OK);
     assert_int_equal(scratch_open_descriptors(), before);
-    host_release(&host);
+    replica_release(&replica);
 }
 
 #define ROW(test) cmocka_unit_test_setup_teardown(test, scratch_setup, scratch_teardown)
