@@ -1,0 +1,118 @@
+"""A scratch volume, a scratch local directory, and the built command run on them."""
+
+import json
+import os
+import pty
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+COMMAND = os.environ.get("B10_COMMAND", "b10-compile-cache")
+DOCS = os.environ.get("B10_DOCS", "docs")
+
+
+class CommandTest(unittest.TestCase):
+    """Each test has a fresh directory with volume/ and local/ in it; the environment holds nothing else of ours."""
+
+    def setUp(self):
+        self.scratch = tempfile.mkdtemp(prefix="b10cli.")
+        self.addCleanup(shutil.rmtree, self.scratch)
+        self.volume = os.path.join(self.scratch, "volume")
+        self.local = os.path.join(self.scratch, "local")
+        os.mkdir(self.volume)
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": self.scratch,
+            "BASETEN_FS_ENABLED": "1",
+            "B10FS_CACHE_DIR": self.volume,
+            "TORCHINDUCTOR_CACHE_DIR": self.local,
+            "B10_CACHE_ROOTS": "none",
+            "MIN_LOCAL_SPACE_MB": "0",
+            "MIN_B10FS_SPACE_MB": "0",
+        }
+        # Sanitizers and coverage are configured through these.
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LLVM_PROFILE_FILE", "TMPDIR"):
+            if name in os.environ:
+                self.environment[name] = os.environ[name]
+
+    def fill_local(self, files=None):
+        """Writes files (name -> bytes) into the local directory; a small default tree if none are given."""
+        if files is None:
+            files = {"aa/kernel.cpp": b"int main;\n" * 1000, "bb/kernel.bin": bytes(range(256)) * 64, "empty": b""}
+        for name, content in files.items():
+            path = os.path.join(self.local, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb") as file:
+                file.write(content)
+        return files
+
+    def read_local(self):
+        found = {}
+        for directory, _, names in os.walk(self.local):
+            for name in names:
+                path = os.path.join(directory, name)
+                with open(path, "rb") as file:
+                    found[os.path.relpath(path, self.local)] = file.read()
+        return found
+
+    def saved(self, files=None):
+        """Saves a tree and removes it locally; returns it."""
+        files = self.fill_local(files)
+        self.ok("save")
+        shutil.rmtree(self.local)
+        return files
+
+    def archive(self):
+        """The path of the one archive on the volume."""
+        (name,) = [name for name in os.listdir(self.volume) if not name.startswith(".")]
+        return os.path.join(self.volume, name)
+
+    def run_command(self, *arguments, **options):
+        environment = dict(self.environment, **options.pop("environment", {}))
+        options.setdefault("stdout", subprocess.PIPE)
+        options.setdefault("stderr", subprocess.PIPE)
+        return subprocess.run([COMMAND, *arguments], env=environment, stdin=subprocess.DEVNULL, **options)
+
+    def ends(self, code, *arguments, **options):
+        """Runs the command and insists on its exit code; returns stdout and stderr as text."""
+        result = self.run_command(*arguments, **options)
+        out = (result.stdout or b"").decode("utf-8")
+        err = (result.stderr or b"").decode("utf-8")
+        self.assertEqual(result.returncode, code, f"{arguments}\nstdout: {out}\nstderr: {err}")
+        return out, err
+
+    def ok(self, *arguments, **options):
+        return self.ends(0, *arguments, **options)
+
+    def json(self, code, *arguments, **options):
+        """Runs with --json: stdout must be one object whose exit_code is the true one."""
+        out, _ = self.ends(code, *arguments, "--json", **options)
+        answer = json.loads(out)
+        self.assertEqual(answer["exit_code"], code)
+        return answer
+
+    def on_terminal(self, *arguments, environment=None):
+        """Runs with stderr on a terminal and stdout in a pipe; returns (exit code, stdout, what the terminal got)."""
+        leader, follower = pty.openpty()
+        process = subprocess.Popen(
+            [COMMAND, *arguments],
+            env=dict(self.environment, **(environment or {})),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=follower,
+        )
+        os.close(follower)
+        seen = b""
+        while True:
+            try:
+                data = os.read(leader, 65536)
+            except OSError:  # the last holder of the terminal is gone
+                break
+            if not data:
+                break
+            seen += data
+        os.close(leader)
+        out = process.stdout.read()
+        process.stdout.close()
+        return process.wait(), out.decode(), seen.decode()
