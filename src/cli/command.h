@@ -22,11 +22,11 @@ struct session;
 
 struct command {
     const char *name;
-    const char *summary;         /* one line of the list of commands */
-    const char *about;           /* paragraph of its own --help */
-    const char *operand;         /* "FILE|KEY", or NULL if it takes none */
-    unsigned options;            /* OPTION_* that it takes beyond the common ones */
-    bool stops_cleanly;          /* signals cancel it and it cleans up; otherwise they just end it */
+    const char *summary; /* one line of the list of commands */
+    const char *about;   /* paragraph of its own --help */
+    const char *operand; /* "FILE|KEY", or NULL if it takes none */
+    unsigned options;    /* OPTION_* that it takes beyond the common ones */
+    bool stops_cleanly;  /* signals cancel it and it cleans up; otherwise they just end it */
     const char *const *settings; /* names of those it reads, NULL at the end; NULL: all */
     enum exit_code (*run)(struct session *session);
 };

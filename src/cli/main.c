@@ -29,8 +29,9 @@ const struct command *command_find(const char *name)
     return NULL;
 }
 
-/* A closed descriptor 0, 1 or 2 would be given to the next file that is opened, and text meant for the terminal would end
- * in an archive. Opened the wrong way round, so that what is written to a closed stdout is still an error. */
+/* A closed descriptor 0, 1 or 2 would be given to the next file that is opened, and text meant
+ * for the terminal would end in an archive. Opened the wrong way round, so that what is written
+ * to a closed stdout is still an error. */
 static bool standard_descriptors_are_open(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
@@ -73,7 +74,8 @@ static enum exit_code dispatch(const struct options *options)
     return run(options);
 }
 
-/* What was printed counts only once it is written. A reader that went away (`| head -1`) needs no message. */
+/* What was printed counts only once it is written. A reader that went away (`| head -1`) needs
+ * no message. */
 static enum exit_code close_output(enum exit_code code)
 {
     errno = 0;

@@ -117,7 +117,8 @@ static bool parse_operand(struct options *options, const char *argument)
     return true;
 }
 
-/* Everything is parsed even after a problem, so that --json is known when the problem is reported. */
+/* Everything is parsed even after a problem, so that --json is known when the problem is
+ * reported. */
 static bool parse_arguments(struct options *options, int argc, char **argv)
 {
     bool ok = true;

@@ -1,4 +1,5 @@
-/* The command line: one table that feeds parsing and --help. Options may stand before or after the command. */
+/* The command line: one table that feeds parsing and --help. Options may stand before or after
+ * the command. */
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
 
@@ -22,7 +23,8 @@ struct options {
     char problem[512]; /* what is wrong with the command line, "" if nothing is */
 };
 
-/* True if the command line can be followed; otherwise `problem` says why not and the other fields hold what was understood. */
+/* True if the command line can be followed; otherwise `problem` says why not and the other
+ * fields hold what was understood. */
 bool options_parse(struct options *options, int argc, char **argv);
 void options_release(struct options *options);
 

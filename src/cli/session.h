@@ -1,4 +1,5 @@
-/* One run of one subcommand: its settings, its callbacks, and what its outcome means to the shell. */
+/* One run of one subcommand: its settings, its callbacks, and what its outcome means to the
+ * shell. */
 #ifndef CLI_SESSION_H
 #define CLI_SESSION_H
 
@@ -15,7 +16,8 @@ struct session {
     struct progress_bar bar;
 };
 
-/* Applies --set, --log-level, -q. False if one of them is wrong: then it has been reported and `code` is the exit code. */
+/* Applies --set, --log-level, -q. False if one of them is wrong: then it has been reported and
+ * `code` is the exit code. */
 bool session_open(struct session *session, const struct command *command,
                   const struct options *options, enum exit_code *code);
 void session_close(struct session *session);
@@ -24,11 +26,12 @@ void session_close(struct session *session);
 enum exit_code session_code(const struct session *session, OperationStatus status,
                             const b10_error *error);
 
-/* Says in text what did not end in SUCCESS: on stdout what needs no attention (exit code 0), on stderr everything else. */
+/* Says in text what did not end in SUCCESS: on stdout what needs no attention (exit code 0), on
+ * stderr everything else. */
 void session_explain(const struct session *session, OperationStatus status, const b10_error *error);
 
-/* The members that every JSON object begins with: command, status, reason, message, errno, exit_code. Errors are told on stderr
- * as well. */
+/* The members that every JSON object begins with: command, status, reason, message, errno,
+ * exit_code. Errors are told on stderr as well. */
 struct document *session_document(const struct session *session, OperationStatus status,
                                   const b10_error *error);
 
@@ -36,7 +39,8 @@ struct document *session_document(const struct session *session, OperationStatus
 enum exit_code session_print(const struct session *session, struct document *document,
                              OperationStatus status, const b10_error *error);
 
-/* A command line that cannot be followed: one line on stderr, and an object with reason USAGE when --json was given. */
+/* A command line that cannot be followed: one line on stderr, and an object with reason USAGE
+ * when --json was given. */
 enum exit_code session_bad_usage(const struct options *options);
 
 #endif

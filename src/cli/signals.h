@@ -1,7 +1,9 @@
-/* SIGINT, SIGTERM and SIGHUP ask a running operation to stop and clean up; the same signal again ends it at once.
+/* SIGINT, SIGTERM and SIGHUP ask a running operation to stop and clean up; the same signal again
+ * ends it at once.
  *
- * The handler stores a number and nothing else; the progress callback, which the library calls about every 100 ms, looks
- * at it. A signal that the parent process ignores stays ignored (nohup, `command &` in a script).
+ * The handler stores a number and nothing else; the progress callback, which the library calls
+ * about every 100 ms, looks at it. A signal that the parent process ignores stays ignored
+ * (nohup, `command &` in a script).
  */
 #ifndef CLI_SIGNALS_H
 #define CLI_SIGNALS_H

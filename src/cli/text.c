@@ -11,8 +11,8 @@ static int is_continuation(unsigned char byte)
     return (byte & 0xc0) == 0x80;
 }
 
-/* Length of the UTF-8 sequence at `at`: 1 to 4, or 0 if the bytes there are none (the shortest form only, no surrogates,
- * nothing beyond U+10FFFF: RFC 3629). */
+/* Length of the UTF-8 sequence at `at`: 1 to 4, or 0 if the bytes there are none (the shortest
+ * form only, no surrogates, nothing beyond U+10FFFF: RFC 3629). */
 static size_t utf8_length(const unsigned char *at)
 {
     if (at[0] < 0x80)
@@ -74,7 +74,7 @@ size_t text_unit(const char **at, enum text_rule rule, char unit[TEXT_UNIT_SIZE]
     }
     *at += length;
     if (bytes[0] == '\\') {
-        memcpy(unit, "\\\\", 2);
+        unit[0] = unit[1] = '\\';
         return 2;
     }
     if (rule == TEXT_TERMINAL && is_control(bytes, length))

@@ -1,7 +1,9 @@
-/* Text for people: every byte that a terminal or a log could misread is escaped, numbers carry their unit.
+/* Text for people: every byte that a terminal or a log could misread is escaped, numbers carry
+ * their unit.
  *
- * Escapes, the same on the terminal and in --json: a byte that is not part of valid UTF-8 becomes \xHH and a backslash
- * becomes two, so that the original can be told back; on the terminal control characters become \n, \t, \r or \xHH too.
+ * Escapes, the same on the terminal and in --json: a byte that is not part of valid UTF-8
+ * becomes \xHH and a backslash becomes two, so that the original can be told back; on the
+ * terminal control characters become \n, \t, \r or \xHH too.
  */
 #ifndef CLI_TEXT_H
 #define CLI_TEXT_H
@@ -17,7 +19,8 @@ enum text_rule {
 
 enum { TEXT_UNIT_SIZE = 16, TEXT_SIZE = 32 };
 
-/* One character of **at, escaped, into `unit`; returns its length there, 0 at the end. *at moves behind it. */
+/* One character of **at, escaped, into `unit`; returns its length there, 0 at the end. *at moves
+ * behind it. */
 size_t text_unit(const char **at, enum text_rule rule, char unit[TEXT_UNIT_SIZE]);
 
 /* `text` escaped for a terminal. Failures stay in the stream's error flag. */
