@@ -34,8 +34,9 @@ bool path_is_within(const char *path, const char *prefix);
 /* The same, but not equal. */
 bool path_is_below(const char *path, const char *prefix);
 
-/* A symlink at `link_path` (relative, inside its root) with this target stays inside the root: relative, and following its
- * components by text never climbs above the root. */
+/* A symlink at `link_path` (relative, inside its root) with this target stays inside the root: relative, `..` only at its
+ * beginning (behind a name it would leave whatever directory that name, perhaps a link itself, leads to), and never more
+ * of them than lead up to the root. */
 bool path_link_stays_inside(const char *link_path, const char *target);
 
 /* Resolves symlinks of the longest existing part and appends the rest; absolute result, to be freed. `path` must be

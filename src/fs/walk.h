@@ -3,10 +3,11 @@
  *     open ──▶ next … ──▶ close
  *
  * An entry is reported before what is below it. Symlinks are entries, never followed. Mounts below the root are entered:
- * their files belong to the cache. A directory that vanishes meanwhile is skipped silently and counted; one that cannot be read is counted too
- * (`unreadable`), and for the root itself it is an error.
- * Descriptors: one per level currently open, at most WALK_OPEN_LIMIT; deeper levels are reopened relative to
- * the root, so a tree 200 deep needs no 200 descriptors.
+ * their files belong to the cache. What vanishes meanwhile, a directory that cannot be read and what lies below a path
+ * longer than PATH_LIMIT is left out and counted (`unreadable`); for the root itself, and when the process has no memory or
+ * descriptor left, it is an error.
+ * Descriptors: one per level currently open, at most WALK_OPEN_LIMIT; deeper levels are closed while what is below them is
+ * read and reopened through "..", if that is still the same directory.
  * Threads: one at a time.
  */
 #ifndef FS_WALK_H

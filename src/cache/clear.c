@@ -1,0 +1,90 @@
+/* clear.c: what stands in the main root goes, in one rename where possible. */
+#include "cache/clear.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/guard.h"
+#include "cache/holder.h"
+#include "fs/dirs.h"
+#include "fs/io.h"
+#include "fs/path.h"
+
+/* The name of the main root while it stands in the holder. */
+static const char aside[] = "cleared";
+
+/* Directories that hold more than a cache: these, and whatever they lie in. */
+static enum b10_reason refuse_precious(const struct settings *settings, struct b10_error *error)
+{
+    const char *precious[] = {"/tmp",  "/var/tmp", "/dev/shm", settings->temporary_dir,
+                              "/root", "/home",    "/",        settings->home_dir};
+    for (size_t i = 0; i < sizeof(precious) / sizeof(*precious); i++)
+        if (precious[i] != NULL && path_is_within(precious[i], settings->local_dir))
+            return error_set(error, B10_REASON_CONFIG,
+                             "refusing to clear the cache directory '%s': it is, or holds, '%s'",
+                             settings->local_dir, precious[i]);
+    return B10_REASON_OK;
+}
+
+/* *fd = the main root, or -1 if there is none. */
+static enum b10_reason open_root(int *fd, const char *path, struct b10_error *error)
+{
+    *fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (*fd < 0 && errno != ENOENT)
+        return error_errno(error, errno, "cannot open the cache directory '%s'", path);
+    return B10_REASON_OK;
+}
+
+/* What could not be deleted, such as a mount inside, goes back to where people look for it. */
+static enum b10_reason delete_aside(const struct holder *holder, const char *name,
+                                    struct b10_error *error)
+{
+    enum b10_reason reason = dirs_remove_tree(holder->fd, aside, error);
+    if (reason != B10_REASON_OK)
+        (void)!io_rename_noreplace(holder->fd, aside, holder->place, name, true);
+    return reason;
+}
+
+/* *moved false: there is no way to rename it aside, and nothing has changed. */
+static enum b10_reason clear_by_rename(const char *path, bool *moved, struct log *log,
+                                       struct b10_error *error)
+{
+    struct b10_error obstacle = ERROR_NONE;
+    SCOPED(holder) struct holder holder = HOLDER_NONE;
+    SCOPED(heap) char *parent = NULL;
+    *moved = false;
+    TRY(path_parent(&parent, path, error));
+    if (holder_make(&holder, parent, &obstacle) != B10_REASON_OK) {
+        log_debug(log, "clearing '%s' entry by entry: %s", path, obstacle.message);
+        return B10_REASON_OK;
+    }
+    const char *name = path_base(path);
+    if (renameat(holder.place, name, holder.fd, aside) != 0) {
+        (void)error_errno(&obstacle, errno, "cannot rename '%s'", path);
+        log_debug(log, "clearing '%s' entry by entry: %s", path, obstacle.message);
+        return B10_REASON_OK;
+    }
+    *moved = true;
+    return delete_aside(&holder, name, error);
+}
+
+enum b10_reason clear_local(const struct settings *settings, struct log *log,
+                            struct b10_report *report, struct b10_error *error)
+{
+    const char *path = settings->local_dir;
+    SCOPED(fd) int root = -1;
+    bool moved = false;
+    snprintf(report->destination, sizeof(report->destination), "%s", path);
+    TRY(refuse_precious(settings, error));
+    TRY(open_root(&root, path, error));
+    if (root < 0)
+        return B10_REASON_OK;
+    TRY(clear_by_rename(path, &moved, log, error));
+    if (!moved)
+        TRY(dirs_remove_contents(root, path, error));
+    log_info(log, "cleared '%s'", path);
+    return B10_REASON_OK;
+}

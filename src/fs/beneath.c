@@ -1,0 +1,161 @@
+#include "fs/beneath.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#if defined(SYS_openat2) && __has_include(<linux/openat2.h>)
+#include <linux/openat2.h>
+#define HAVE_OPENAT2 1
+#else
+#define HAVE_OPENAT2 0
+#endif
+
+#include "base/guard.h"
+#include "fs/io.h"
+#include "fs/path.h"
+
+static const int directory_flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+
+#if HAVE_OPENAT2
+
+enum openat2_answer { OPENAT2_UNKNOWN, OPENAT2_WORKS, OPENAT2_MISSING };
+static _Atomic int openat2_answer = OPENAT2_UNKNOWN;
+
+static int openat2_directory(int dirfd, const char *path, uint64_t resolve)
+{
+    struct open_how how = {.flags = (uint64_t)(unsigned int)directory_flags, .resolve = resolve};
+    return (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+}
+
+/* "/" can be opened by everyone, so a refusal is the kernel's or a filter's, not the file system's. */
+static bool openat2_probe(void)
+{
+    int fd = openat2_directory(AT_FDCWD, "/", RESOLVE_NO_SYMLINKS);
+    atomic_store(&openat2_answer, fd >= 0 ? OPENAT2_WORKS : OPENAT2_MISSING);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+static bool openat2_works(void)
+{
+    int answer = atomic_load(&openat2_answer);
+    return answer == OPENAT2_UNKNOWN ? openat2_probe() : answer == OPENAT2_WORKS;
+}
+
+/* True when the answer counts (*fd, or -1 and errno); false when openat2 cannot be used. */
+static bool open_at_once(int *fd, int root, const char *path)
+{
+    if (!openat2_works())
+        return false;
+    *fd = openat2_directory(root, path, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+    if (*fd >= 0)
+        return true;
+    int failed = errno;
+    /* A filter may have been installed since the probe; EAGAIN asks for another way after a concurrent rename. */
+    if (failed == EAGAIN || ((failed == EPERM || failed == ENOSYS) && !openat2_probe()))
+        return false;
+    errno = failed;
+    return true;
+}
+
+#else
+
+static bool open_at_once(int *fd, int root, const char *path)
+{
+    (void)fd, (void)root, (void)path;
+    return false;
+}
+
+#endif
+
+/* Descriptor of `path` below root, or -1 and errno; each component is opened in the one before, none through a link. */
+static int open_by_components(int root, const char *path)
+{
+    SCOPED(fd) int fd = -1;
+    int at = root;
+    for (const char *component = path; *component != '\0';) {
+        char name[PATH_NAME_LIMIT + 1];
+        size_t length = strcspn(component, "/");
+        memcpy(name, component, length);
+        name[length] = '\0';
+        int next = openat(at, name, directory_flags);
+        if (next < 0)
+            return -1;
+        fd_guard(&fd);
+        at = fd = next;
+        component += length;
+        component += strspn(component, "/");
+    }
+    return fd_take(&fd);
+}
+
+static enum b10_reason refused(int failed, const char *path, struct b10_error *error)
+{
+    char quoted[256];
+    path_quote(quoted, sizeof(quoted), path);
+    if (failed == EXDEV || failed == ELOOP || failed == ENOTDIR)
+        return error_set(error, B10_REASON_UNSAFE, "'%s' leads through something not a directory",
+                         quoted);
+    if (failed == ENOENT)
+        return error_set(error, B10_REASON_CORRUPT, "directory '%s' does not exist", quoted);
+    return error_errno(error, failed, "cannot open directory '%s'", quoted);
+}
+
+enum b10_reason beneath_directory(int *out, int root, const char *path, struct b10_error *error)
+{
+    if (*path == '\0')
+        return io_open(out, root, ".", directory_flags, 0, ".", error);
+    if (!path_is_member(path)) {
+        char quoted[256];
+        return error_set(error, B10_REASON_UNSAFE, "'%s' is not a path below a root",
+                         path_quote(quoted, sizeof(quoted), path));
+    }
+    int fd = -1;
+    if (!open_at_once(&fd, root, path))
+        fd = open_by_components(root, path);
+    if (fd < 0)
+        return refused(errno, path, error);
+    *out = fd;
+    return B10_REASON_OK;
+}
+
+void beneath_cache_init(struct beneath_cache *cache, int root)
+{
+    cache->root = root;
+    cache->fd = -1;
+    cache->length = 0;
+    cache->path[0] = '\0';
+}
+
+void beneath_cache_release(struct beneath_cache *cache)
+{
+    fd_guard(&cache->fd);
+    cache->fd = -1;
+}
+
+enum b10_reason beneath_parent(struct beneath_cache *cache, const char *path, int *dirfd,
+                               const char **leaf, struct b10_error *error)
+{
+    if (!path_is_member(path)) {
+        char quoted[256];
+        return error_set(error, B10_REASON_UNSAFE, "'%s' is not a path below a root",
+                         path_quote(quoted, sizeof(quoted), path));
+    }
+    const char *slash = strrchr(path, '/');
+    size_t length = slash == NULL ? 0 : (size_t)(slash - path);
+    if (cache->fd < 0 || cache->length != length || memcmp(cache->path, path, length) != 0) {
+        beneath_cache_release(cache);
+        memcpy(cache->path, path, length);
+        cache->path[length] = '\0';
+        cache->length = length;
+        TRY(beneath_directory(&cache->fd, cache->root, cache->path, error));
+    }
+    *dirfd = cache->fd;
+    *leaf = slash == NULL ? path : slash + 1;
+    return B10_REASON_OK;
+}

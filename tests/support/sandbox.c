@@ -1,0 +1,112 @@
+#include "support/sandbox.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support/scratch.h"
+
+enum { EXIT_FAILED = 1, EXIT_SKIPPED = 77 };
+
+void sandbox_run(void (*fn)(void *context), void *context)
+{
+    int status;
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        fn(context);
+        _exit(0);
+    }
+    while (waitpid(child, &status, 0) < 0)
+        assert_int_equal(errno, EINTR);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SKIPPED)
+        skip();
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        fail_msg("the child ended with wait status %#x", (unsigned)status);
+}
+
+void sandbox_fail(const char *file, int line, const char *condition)
+{
+    fprintf(stderr, "%s:%d: in a child: %s (errno %d)\n", file, line, condition, errno);
+    _exit(EXIT_FAILED);
+}
+
+void sandbox_skip(const char *reason)
+{
+    fprintf(stderr, "skipped: %s\n", reason);
+    _exit(EXIT_SKIPPED);
+}
+
+static void install_filter(struct sock_filter *filter, size_t count)
+{
+    struct sock_fprog program = {.len = (unsigned short)count, .filter = filter};
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+        sandbox_skip("no seccomp filters here");
+}
+
+void sandbox_deny(int answer, long number)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)answer),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    install_filter(filter, sizeof(filter) / sizeof(*filter));
+}
+
+void sandbox_deny_argument(int answer, long number, unsigned index, unsigned value)
+{
+    const uint32_t at = (uint32_t)offsetof(struct seccomp_data, args) + index * 8;
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)answer),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    install_filter(filter, sizeof(filter) / sizeof(*filter));
+}
+
+void sandbox_private_mounts(void)
+{
+    if (geteuid() != 0)
+        sandbox_skip("mounting needs root");
+    if (unshare(CLONE_NEWNS) != 0)
+        sandbox_skip("no mount namespaces here");
+    CHECK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+}
+
+void sandbox_tmpfs(const char *path, const char *options)
+{
+    CHECK(mount("tmpfs", path, "tmpfs", 0, options) == 0);
+}
+
+void sandbox_bind(const char *what, const char *path)
+{
+    CHECK(mount(what, path, NULL, MS_BIND, NULL) == 0);
+}
+
+void sandbox_drop_root(void)
+{
+    if (geteuid() != 0)
+        return;
+    CHECK(setgroups(0, NULL) == 0);
+    CHECK(setresgid(65534, 65534, 65534) == 0);
+    CHECK(setresuid(65534, 65534, 65534) == 0);
+}
