@@ -1,0 +1,306 @@
+#include "cache/inspect.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "archive/check.h"
+#include "base/guard.h"
+#include "cache/identity.h"
+#include "cache/names.h"
+#include "cache/scan.h"
+#include "fs/dirs.h"
+#include "fs/path.h"
+
+/* ---- shared ---- */
+
+static void copy_text(char *to, size_t size, const char *from)
+{
+    snprintf(to, size, "%s", from);
+}
+
+/* Whole lines only, as many as fit; hostile values made harmless. */
+static void show_facts(char *to, size_t size, const struct fact *facts, size_t count)
+{
+    size_t used = 0;
+    to[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        char name[80];
+        char value[2100];
+        path_quote(name, sizeof(name), facts[i].name);
+        path_quote(value, sizeof(value), facts[i].value);
+        int length = snprintf(to + used, size - used, "%s=%s\n", name, value);
+        if (length < 0 || (size_t)length >= size - used) {
+            to[used] = '\0';
+            return;
+        }
+        used += (size_t)length;
+    }
+}
+
+/* ---- info ---- */
+
+/* Nothing about the volume is an error here: what cannot be learned stays empty. */
+static enum b10_reason inspect_archive(const struct settings *settings,
+                                       const struct identity *identity, struct log *log,
+                                       struct b10_cache_info *info, struct b10_error *error)
+{
+    SCOPED(volume) struct volume volume = VOLUME_CLOSED;
+    SCOPED(reader) struct reader reader = READER_CLOSED;
+    char name[NAMES_SIZE];
+    struct stat stat;
+    names_archive(name, identity->key.text);
+    TRY(volume_open(&volume, settings, false, error));
+    if (fstatat(volume.dirfd, name, &stat, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT
+                   ? B10_REASON_OK
+                   : error_errno(error, errno, "cannot examine '%s/%s'", volume.path, name);
+    if (!S_ISREG(stat.st_mode))
+        return error_set(error, B10_REASON_UNSAFE, "'%s/%s' is no regular file", volume.path, name);
+    info->b10fs_cache_exists = 1;
+    info->b10fs_cache_bytes = (uint64_t)stat.st_size;
+    TRY(names_open_archive(&reader, &volume, identity->key.text, error));
+    const struct manifest *manifest = &reader.manifest;
+    char difference[512];
+    bool ours = key_matches(&identity->key, &identity->facts, manifest->facts, manifest->fact_count,
+                            difference, sizeof(difference));
+    if (!ours) {
+        info->b10fs_cache_exists = 0;
+        info->b10fs_cache_bytes = 0;
+        log_info(log, "'%s' is of another environment: %s", reader.name, difference);
+        return B10_REASON_OK;
+    }
+    info->b10fs_cache_bytes = (uint64_t)reader.stat.st_size;
+    info->b10fs_cache_files = manifest->totals.files + manifest->totals.symlinks;
+    info->b10fs_created_time = manifest->created_s;
+    return B10_REASON_OK;
+}
+
+static enum b10_reason inspect_local(const struct settings *settings, struct b10_cache_info *info,
+                                     struct b10_error *error)
+{
+    bool found = false;
+    TRY(scan_has_files(settings, &found, error));
+    info->local_cache_exists = found;
+    return scan_measure(settings, &info->local_cache_files, &info->local_cache_bytes, error);
+}
+
+/* A part that failed is left empty, unless memory ran out. */
+static enum b10_reason tolerate(enum b10_reason reason, const struct b10_error *found,
+                                struct log *log, struct b10_error *error)
+{
+    if (reason == B10_REASON_NO_MEMORY)
+        return error_copy(error, found);
+    if (reason == B10_REASON_ABSENT)
+        log_debug(log, "%s", found->message);
+    else if (reason != B10_REASON_OK)
+        log_warn(log, "%s", found->message);
+    return B10_REASON_OK;
+}
+
+static void describe(const struct settings *settings, const struct identity *identity,
+                     struct b10_cache_info *info)
+{
+    char name[NAMES_SIZE];
+    names_archive(name, identity->key.text);
+    info->b10fs_enabled = settings->enabled;
+    copy_text(info->environment_key, sizeof(info->environment_key), identity->key.text);
+    copy_text(info->local_directory, sizeof(info->local_directory), settings->local_dir);
+    copy_text(info->shared_directory, sizeof(info->shared_directory), settings->shared_dir);
+    snprintf(info->archive, sizeof(info->archive), "%s/%s", settings->shared_dir, name);
+    copy_text(info->detection, sizeof(info->detection), identity->facts.detection);
+    show_facts(info->facts, sizeof(info->facts), identity->facts.items, identity->facts.count);
+}
+
+enum b10_reason inspect_info(const struct settings *settings, struct log *log,
+                             struct b10_cache_info *info, struct b10_error *error)
+{
+    SCOPED(identity) struct identity identity = IDENTITY_NONE;
+    struct b10_error found = ERROR_NONE;
+    *info = (struct b10_cache_info){.struct_size = info->struct_size};
+    TRY(identity_collect(&identity, settings, error));
+    describe(settings, &identity, info);
+    TRY(tolerate(inspect_local(settings, info, &found), &found, log, error));
+    if (!settings->enabled)
+        return B10_REASON_OK;
+    return tolerate(inspect_archive(settings, &identity, log, info, &found), &found, log, error);
+}
+
+/* ---- list ---- */
+
+struct listed {
+    struct timespec modified;
+    struct b10_cache_entry entry;
+};
+
+/* Newest first, then by name. */
+static int by_age(const void *a, const void *b)
+{
+    const struct listed *x = a;
+    const struct listed *y = b;
+    if (x->modified.tv_sec != y->modified.tv_sec)
+        return x->modified.tv_sec < y->modified.tv_sec ? 1 : -1;
+    if (x->modified.tv_nsec != y->modified.tv_nsec)
+        return x->modified.tv_nsec < y->modified.tv_nsec ? 1 : -1;
+    return strcmp(x->entry.filename, y->entry.filename);
+}
+
+/* False for what is no archive, or vanished since its name was read. */
+static bool list_entry(struct listed *listed, int dirfd, const char *name, const char *current)
+{
+    char key[B10_KEY_SIZE];
+    struct stat stat;
+    if (!names_parse(name, key))
+        return false;
+    if (fstatat(dirfd, name, &stat, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(stat.st_mode))
+        return false;
+    *listed = (struct listed){.modified = stat.st_mtim};
+    struct b10_cache_entry *entry = &listed->entry;
+    copy_text(entry->filename, sizeof(entry->filename), name);
+    copy_text(entry->environment_key, sizeof(entry->environment_key), key);
+    entry->size_bytes = (uint64_t)stat.st_size;
+    entry->created_time = stat.st_mtim.tv_sec;
+    entry->is_current_environment = strcmp(key, current) == 0;
+    return true;
+}
+
+/* *out: to be freed. Without a shared directory there are none. */
+static enum b10_reason list_volume(struct listed **out, size_t *count,
+                                   const struct settings *settings, const char *current,
+                                   struct b10_error *error)
+{
+    SCOPED(volume) struct volume volume = VOLUME_CLOSED;
+    SCOPED(dirs_names) struct dirs_names names = {0};
+    struct b10_error found = ERROR_NONE;
+    enum b10_reason reason = volume_open(&volume, settings, false, &found);
+    if (reason == B10_REASON_ABSENT)
+        return B10_REASON_OK;
+    if (reason != B10_REASON_OK)
+        return error_copy(error, &found);
+    TRY(dirs_list(&names, volume.dirfd, volume.path, error));
+    struct listed *all = calloc(names.count + 1, sizeof(*all));
+    if (all == NULL)
+        return error_no_memory(error);
+    *out = all;
+    for (size_t i = 0; i < names.count; i++)
+        *count += list_entry(&all[*count], volume.dirfd, names.names[i], current);
+    if (*count > 1)
+        qsort(all, *count, sizeof(*all), by_age);
+    return B10_REASON_OK;
+}
+
+/* The list and its entries in one piece of memory. */
+struct list_block {
+    struct b10_cache_list list;
+    struct b10_cache_entry entries[];
+};
+
+enum b10_reason inspect_list(const struct settings *settings, struct b10_cache_list **list,
+                             struct b10_error *error)
+{
+    SCOPED(identity) struct identity identity = IDENTITY_NONE;
+    SCOPED(heap) struct listed *found = NULL;
+    size_t count = 0;
+    TRY(identity_collect(&identity, settings, error));
+    if (settings->enabled)
+        TRY(list_volume(&found, &count, settings, identity.key.text, error));
+    struct list_block *block = calloc(1, sizeof(*block) + count * sizeof(block->entries[0]));
+    if (block == NULL)
+        return error_no_memory(error);
+    block->list = (struct b10_cache_list){
+        .struct_size = (uint32_t)sizeof(block->list),
+        .entry_size = (uint32_t)sizeof(block->entries[0]),
+        .b10fs_enabled = settings->enabled,
+        .total_caches = count,
+        .caches = block->entries,
+    };
+    copy_text(block->list.current_environment, sizeof(block->list.current_environment),
+              identity.key.text);
+    for (size_t i = 0; i < count; i++) {
+        block->entries[i] = found[i].entry;
+        block->list.current_cache_exists |= found[i].entry.is_current_environment;
+    }
+    *list = &block->list;
+    return B10_REASON_OK;
+}
+
+/* ---- verify ---- */
+
+static void report_roots(char *to, size_t size, const struct manifest *manifest)
+{
+    size_t used = 0;
+    to[0] = '\0';
+    for (size_t i = 0; i < manifest->root_count && used < size; i++) {
+        int length =
+            snprintf(to + used, size - used, "%s%s", i > 0 ? "," : "", manifest->roots[i].name);
+        used += length > 0 ? (size_t)length : 0;
+    }
+}
+
+static void report_archive(struct b10_verify_report *result, const struct reader *reader)
+{
+    const struct manifest *manifest = &reader->manifest;
+    result->format = manifest->format;
+    result->created_time = manifest->created_s;
+    result->archive_bytes = (uint64_t)reader->stat.st_size;
+    result->content_bytes = manifest->totals.bytes;
+    result->frames = manifest->frame_count;
+    result->files = manifest->totals.files + manifest->totals.symlinks;
+    result->directories = manifest->totals.directories;
+    result->duplicates = manifest->totals.duplicates;
+    result->host_code_files = manifest->totals.host_code;
+    for (size_t i = 0; i < manifest->sliced_count; i++)
+        result->void_files += manifest->sliced[i].is_void;
+    path_quote(result->environment_key, sizeof(result->environment_key), manifest->key);
+    path_quote(result->creator, sizeof(result->creator), manifest->creator);
+    report_roots(result->roots, sizeof(result->roots), manifest);
+    show_facts(result->facts, sizeof(result->facts), manifest->facts, manifest->fact_count);
+}
+
+/* A path, or a name that exists here; otherwise a key, or an archive's file name, in the shared directory. */
+static enum b10_reason open_named(struct reader *reader, const struct settings *settings,
+                                  const char *archive, struct b10_verify_report *result,
+                                  struct b10_error *error)
+{
+    struct stat stat;
+    if (strchr(archive, '/') != NULL || lstat(archive, &stat) == 0) {
+        copy_text(result->archive, sizeof(result->archive), archive);
+        return reader_open(reader, AT_FDCWD, archive, archive, error);
+    }
+    char key[B10_KEY_SIZE];
+    if (!names_parse(archive, key)) {
+        if (!key_is_valid(archive))
+            return error_set(error, B10_REASON_ABSENT, "'%.200s' is no file and no key", archive);
+        copy_text(key, sizeof(key), archive);
+    }
+    SCOPED(volume) struct volume volume = VOLUME_CLOSED;
+    char name[NAMES_SIZE];
+    names_archive(name, key);
+    snprintf(result->archive, sizeof(result->archive), "%.3800s/%s", settings->shared_dir, name);
+    TRY(volume_open(&volume, settings, false, error));
+    return names_open_archive(reader, &volume, key, error);
+}
+
+enum b10_reason inspect_verify(const struct settings *settings, const char *archive,
+                               struct log *log, struct progress *progress,
+                               struct b10_verify_report *result, struct b10_error *error)
+{
+    struct b10_verify_report unused = B10_INIT(b10_verify_report);
+    SCOPED(reader) struct reader reader = READER_CLOSED;
+    if (result == NULL)
+        result = &unused;
+    *result = (struct b10_verify_report){.struct_size = result->struct_size};
+    enum b10_reason reason = open_named(&reader, settings, archive, result, error);
+    result->format = reader.manifest.format;
+    TRY(reason);
+    report_archive(result, &reader);
+    TRY(check_archive(&reader, progress, error));
+    if (result->void_files > 0)
+        log_info(log, "%llu files changed while they were saved and are left out by a load",
+                 (unsigned long long)result->void_files);
+    return B10_REASON_OK;
+}

@@ -1,0 +1,175 @@
+/* Readers of settings that are no paths: switches, numbers, choices, tags, the key. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "cache/setting.h"
+#include "env/facts.h"
+#include "env/key.h"
+
+static const uint64_t bytes_per_mb = UINT64_C(1) << 20;
+
+enum b10_reason setting_read_enabled(struct reading *reading, const struct setting *row,
+                                     const char *value, struct b10_error *error)
+{
+    if (!parse_bool(value, &reading->settings->enabled))
+        return setting_bad(error, row, value, "must be %s", row->rule);
+    return setting_text(reading, row, strdup(reading->settings->enabled ? "1" : "0"), error);
+}
+
+/* ---- sizes in MiB ---- */
+
+static enum b10_reason number_text(struct reading *reading, const struct setting *row,
+                                   uint64_t number, struct b10_error *error)
+{
+    char text[24];
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+    return setting_text(reading, row, strdup(text), error);
+}
+
+/* Beyond this no number of MiB is a size that a file system has, and 64 times it still fits 64 bits of bytes. */
+static const uint64_t largest_mb = UINT64_C(1) << 36;
+
+static void clamp(struct reading *reading, const struct setting *row, uint64_t *mb, uint64_t cap,
+                  const char *cap_name)
+{
+    if (*mb <= cap)
+        return;
+    log_warn(reading->log, "%s=%llu is more than %s%llu; using %llu", row->name,
+             (unsigned long long)*mb, cap_name, (unsigned long long)cap, (unsigned long long)cap);
+    *mb = cap;
+}
+
+enum b10_reason setting_read_size(struct reading *reading, const struct setting *row,
+                                  const char *value, struct b10_error *error)
+{
+    struct settings *settings = reading->settings;
+    enum setting_id id = setting_id(row);
+    bool is_floor = id == SETTING_MIN_LOCAL_SPACE || id == SETTING_MIN_SHARED_SPACE;
+    uint64_t mb;
+    if (!parse_u64(value, &mb) || (mb == 0 && !is_floor))
+        return setting_bad(error, row, value, "must be a whole number of MiB, %s",
+                           is_floor ? "0 or more" : "at least 1");
+    if (is_floor && mb > largest_mb)
+        return setting_bad(error, row, value, "must be at most %llu",
+                           (unsigned long long)largest_mb);
+    if (id == SETTING_MAX_CACHE_SIZE_CAP)
+        clamp(reading, row, &mb, UINT64_C(1) << 20, "");
+    if (id == SETTING_MAX_CACHE_SIZE && !reading->alone) {
+        TRY(setting_need(reading, SETTING_MAX_CACHE_SIZE_CAP, error));
+        clamp(reading, row, &mb, reading->cap_mb, "MAX_CACHE_SIZE_CAP_MB=");
+    }
+    if (id == SETTING_MAX_CACHE_SIZE_CAP)
+        reading->cap_mb = mb;
+    else if (id == SETTING_MAX_CACHE_SIZE)
+        settings->max_cache_bytes = mb * bytes_per_mb;
+    else if (id == SETTING_MIN_LOCAL_SPACE)
+        settings->min_local_bytes = mb * bytes_per_mb;
+    else
+        settings->min_shared_bytes = mb * bytes_per_mb;
+    return number_text(reading, row, mb, error);
+}
+
+/* ---- other numbers ---- */
+
+enum b10_reason setting_read_number(struct reading *reading, const struct setting *row,
+                                    const char *value, struct b10_error *error)
+{
+    bool is_level = setting_id(row) == SETTING_COMPRESSION_LEVEL;
+    uint64_t low = is_level ? 1 : 0;
+    uint64_t high = is_level ? 19 : 64;
+    uint64_t number;
+    if (!parse_u64(value, &number) || number < low || number > high)
+        return setting_bad(error, row, value, "must be a whole number from %llu to %llu",
+                           (unsigned long long)low, (unsigned long long)high);
+    if (is_level)
+        reading->settings->compression_level = (int)number;
+    else
+        reading->settings->threads = (unsigned)number;
+    return number_text(reading, row, number, error);
+}
+
+/* ---- choices ---- */
+
+struct choice {
+    enum setting_id id;
+    const char *text;
+    int value;
+};
+
+static const struct choice choices[] = {
+    {SETTING_SAVE_MODE, "if_absent", SAVE_IF_ABSENT}, {SETTING_SAVE_MODE, "replace", SAVE_REPLACE},
+    {SETTING_SAVE_MODE, "never", SAVE_NEVER},         {SETTING_LOAD_MODE, "if_empty", 0},
+    {SETTING_LOG_LEVEL, "error", B10_LOG_ERROR},      {SETTING_LOG_LEVEL, "warn", B10_LOG_WARN},
+    {SETTING_LOG_LEVEL, "info", B10_LOG_INFO},        {SETTING_LOG_LEVEL, "debug", B10_LOG_DEBUG},
+};
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* By ASCII letters, whatever the host's locale. */
+static bool is_word(const char *value, const char *word)
+{
+    for (; *value != '\0' && lower(*value) == *word; value++)
+        word++;
+    return *value == '\0' && *word == '\0';
+}
+
+enum b10_reason setting_read_choice(struct reading *reading, const struct setting *row,
+                                    const char *value, struct b10_error *error)
+{
+    enum setting_id id = setting_id(row);
+    const struct choice *chosen = NULL;
+    for (size_t i = 0; i < sizeof(choices) / sizeof(*choices); i++) {
+        if (choices[i].id == id && is_word(value, choices[i].text))
+            chosen = &choices[i];
+    }
+    if (chosen == NULL)
+        return setting_bad(error, row, value, "must be one of: %s", row->rule);
+    if (id == SETTING_SAVE_MODE)
+        reading->settings->save_mode = (enum save_mode)chosen->value;
+    if (id == SETTING_LOG_LEVEL)
+        reading->settings->log_level = chosen->value;
+    return setting_text(reading, row, strdup(chosen->text), error);
+}
+
+/* ---- texts ---- */
+
+enum b10_reason setting_read_ignored(struct reading *reading, const struct setting *row,
+                                     const char *value, struct b10_error *error)
+{
+    return setting_text(reading, row, strdup(value), error);
+}
+
+static enum b10_reason keep(struct reading *reading, const struct setting *row, char **field,
+                            const char *value, struct b10_error *error)
+{
+    free(*field);
+    *field = strdup(value);
+    if (*field == NULL)
+        return error_no_memory(error);
+    return setting_text(reading, row, strdup(value), error);
+}
+
+enum b10_reason setting_read_tags(struct reading *reading, const struct setting *row,
+                                  const char *value, struct b10_error *error)
+{
+    struct b10_error cause = ERROR_NONE;
+    enum b10_reason reason = facts_check_tags(value, &cause);
+    if (reason == B10_REASON_CONFIG)
+        return setting_bad(error, row, value, "%s", cause.message);
+    if (reason != B10_REASON_OK)
+        return error_copy(error, &cause);
+    return keep(reading, row, &reading->settings->tags, value, error);
+}
+
+enum b10_reason setting_read_key(struct reading *reading, const struct setting *row,
+                                 const char *value, struct b10_error *error)
+{
+    if (*value != '\0' && !key_is_valid(value))
+        return setting_bad(error, row, value, "must be %s", row->rule);
+    return keep(reading, row, &reading->settings->environment_key, value, error);
+}
