@@ -2,7 +2,7 @@
  *
  * Built by cache/scan.c, read by same.c, batch.c and pack.c. Compact on purpose: a cache may have a million files
  * (at most 250 bytes a file in all, this and the index together).
- * Threads: built by one, then read-only, except `original`, which same.c sets.
+ * Threads: built by one, then read-only, except `original`, which same.c sets and pack.c changes between its passes.
  */
 #ifndef ARCHIVE_TREE_H
 #define ARCHIVE_TREE_H
@@ -19,13 +19,10 @@
 
 struct tree_item {
     const char *path; /* in the tree's arena, relative to its root */
-    uint64_t size;    /* files */
-    uint64_t inode;
-    uint64_t device;
+    uint64_t size;    /* files; 0 for all others */
+    uint64_t touched; /* fingerprint of device, inode and ctime, in place of their 28 bytes */
     int64_t mtime_s;
-    int64_t ctime_s;
     uint32_t mtime_ns;
-    uint32_t ctime_ns;
     uint32_t original; /* index of the identical file before it, or TREE_NO_ORIGINAL */
     uint16_t root;     /* index */
     uint8_t type;      /* enum entry_type, never ENTRY_HARDLINK */
@@ -46,7 +43,7 @@ struct tree {
     size_t item_capacity;
     struct tree_arena *arena; /* owned: the paths */
     uint64_t bytes;           /* content of all files */
-    uint64_t files;
+    uint64_t files;           /* regular files and symlinks */
 };
 
 #define TREE_EMPTY {0}
@@ -59,7 +56,7 @@ MUST_CHECK enum b10_reason tree_add_root(struct tree *tree, const char *name, co
 MUST_CHECK enum b10_reason tree_add(struct tree *tree, size_t root, const char *path, const struct stat *stat,
                                     struct b10_error *error);
 
-/* The item's file is still the one that was scanned. */
+/* The item's file is still the one that was scanned: type, size, mtime, device, inode and ctime are the same. */
 bool tree_item_unchanged(const struct tree_item *item, const struct stat *now);
 
 void tree_release(struct tree *tree);

@@ -1,0 +1,145 @@
+#include "archive/tree.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "archive/fingerprint.h"
+#include "archive/frame.h"
+#include "base/guard.h"
+
+enum { ARENA_TEXT = 64 * 1024 - 64, FIRST_CAPACITY = 256 };
+
+struct tree_arena {
+    struct tree_arena *next; /* owned: an older, full one */
+    size_t used;
+    char text[ARENA_TEXT];
+};
+
+static enum b10_reason arena_copy(struct tree_arena **arena, const char **out, const char *path,
+                                  struct b10_error *error)
+{
+    const size_t size = strlen(path) + 1;
+    if (size > ARENA_TEXT)
+        return error_set(error, B10_REASON_INTERNAL, "a path of %zu bytes in a tree", size - 1);
+    if (*arena == NULL || ARENA_TEXT - (*arena)->used < size) {
+        struct tree_arena *fresh = malloc(sizeof(*fresh));
+        if (fresh == NULL)
+            return error_no_memory(error);
+        fresh->next = *arena;
+        fresh->used = 0;
+        *arena = fresh;
+    }
+    char *copy = (*arena)->text + (*arena)->used;
+    memcpy(copy, path, size);
+    (*arena)->used += size;
+    *out = copy;
+    return B10_REASON_OK;
+}
+
+enum b10_reason tree_add_root(struct tree *tree, const char *name, const char *origin, int dirfd,
+                              size_t *index, struct b10_error *error)
+{
+    SCOPED(fd) int fd = dirfd;
+    SCOPED(heap) char *own_name = strdup(name);
+    SCOPED(heap) char *own_origin = strdup(origin);
+    if (tree->root_count >= UINT16_MAX)
+        return error_set(error, B10_REASON_INTERNAL, "more than %d roots", UINT16_MAX);
+    struct tree_root *roots = realloc(tree->roots, (tree->root_count + 1) * sizeof(*roots));
+    if (roots != NULL)
+        tree->roots = roots;
+    if (roots == NULL || own_name == NULL || own_origin == NULL)
+        return error_no_memory(error);
+    *index = tree->root_count++;
+    roots[*index] = (struct tree_root){.name = HEAP_TAKE(own_name),
+                                       .origin = HEAP_TAKE(own_origin),
+                                       .dirfd = fd_take(&fd)};
+    return B10_REASON_OK;
+}
+
+static uint64_t touched(const struct stat *stat)
+{
+    const uint64_t facts[] = {stat->st_dev, stat->st_ino, (uint64_t)stat->st_ctim.tv_sec,
+                              (uint64_t)stat->st_ctim.tv_nsec};
+    return fingerprint(0, facts, sizeof(facts));
+}
+
+static bool type_of(mode_t mode, enum entry_type *type)
+{
+    *type = S_ISREG(mode) ? ENTRY_FILE : S_ISDIR(mode) ? ENTRY_DIRECTORY : ENTRY_SYMLINK;
+    return S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode);
+}
+
+static enum b10_reason make_room(struct tree *tree, struct b10_error *error)
+{
+    if (tree->item_count >= ARCHIVE_FILES_LIMIT)
+        return error_set(error, B10_REASON_TOO_LARGE, "more than %d files and directories",
+                         ARCHIVE_FILES_LIMIT);
+    if (tree->item_count < tree->item_capacity)
+        return B10_REASON_OK;
+    size_t capacity = tree->item_capacity == 0 ? FIRST_CAPACITY : tree->item_capacity * 2;
+    struct tree_item *items = realloc(tree->items, capacity * sizeof(*items));
+    if (items == NULL)
+        return error_no_memory(error);
+    tree->items = items;
+    tree->item_capacity = capacity;
+    return B10_REASON_OK;
+}
+
+enum b10_reason tree_add(struct tree *tree, size_t root, const char *path, const struct stat *stat,
+                         struct b10_error *error)
+{
+    enum entry_type type;
+    if (!type_of(stat->st_mode, &type) || root >= tree->root_count)
+        return error_set(error, B10_REASON_INTERNAL, "'%s' is nothing that a tree can hold", path);
+    const uint64_t size = type == ENTRY_FILE ? (uint64_t)stat->st_size : 0;
+    if (size > UINT64_MAX - tree->bytes)
+        return error_set(error, B10_REASON_TOO_LARGE, "files of more than 2^64 bytes in all");
+    TRY(make_room(tree, error));
+    const char *copy;
+    TRY(arena_copy(&tree->arena, &copy, path, error));
+    tree->items[tree->item_count++] =
+        (struct tree_item){.path = copy,
+                           .size = size,
+                           .touched = touched(stat),
+                           .mtime_s = stat->st_mtim.tv_sec,
+                           .mtime_ns = (uint32_t)stat->st_mtim.tv_nsec,
+                           .original = TREE_NO_ORIGINAL,
+                           .root = (uint16_t)root,
+                           .type = (uint8_t)type,
+                           .executable = type == ENTRY_FILE && (stat->st_mode & S_IXUSR) != 0};
+    tree->bytes += size;
+    tree->files += type != ENTRY_DIRECTORY;
+    return B10_REASON_OK;
+}
+
+bool tree_item_unchanged(const struct tree_item *item, const struct stat *now)
+{
+    enum entry_type type;
+    return type_of(now->st_mode, &type) && type == item->type &&
+           (type != ENTRY_FILE || (uint64_t)now->st_size == item->size) &&
+           now->st_mtim.tv_sec == item->mtime_s &&
+           (uint32_t)now->st_mtim.tv_nsec == item->mtime_ns && touched(now) == item->touched;
+}
+
+void tree_release(struct tree *tree)
+{
+    for (size_t i = 0; i < tree->root_count; i++) {
+        free(tree->roots[i].name);
+        free(tree->roots[i].origin);
+        fd_guard(&tree->roots[i].dirfd);
+    }
+    while (tree->arena != NULL) {
+        struct tree_arena *older = tree->arena->next;
+        free(tree->arena);
+        tree->arena = older;
+    }
+    free(tree->roots);
+    free(tree->items);
+    *tree = (struct tree)TREE_EMPTY;
+}
+
+void tree_guard(struct tree *tree)
+{
+    tree_release(tree);
+}
