@@ -3,9 +3,10 @@
 #ifndef BASE_BANNED_H
 #define BASE_BANNED_H
 
-/* Headers whose inline functions use these names come first, so that only our own code is judged. */
+/* Headers whose declarations use these names come first, so that only our own code is judged. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <locale.h>
 #include <pthread.h>
 #include <signal.h>
