@@ -85,6 +85,7 @@ const struct command command_verify = {
              "environment key, looked up in the shared directory.",
     .operand = "FILE|KEY",
     .stops_cleanly = true,
+    .absence_fails = true,
     .settings = settings,
     .run = run_verify,
 };

@@ -27,6 +27,7 @@ struct command {
     const char *operand; /* "FILE|KEY", or NULL if it takes none */
     unsigned options;    /* OPTION_* that it takes beyond the common ones */
     bool stops_cleanly;  /* signals cancel it and it cleans up; otherwise they just end it */
+    bool absence_fails;  /* DOES_NOT_EXIST is exit code 3 without being asked for */
     const char *const *settings; /* names of those it reads, NULL at the end; NULL: all */
     enum exit_code (*run)(struct session *session);
 };

@@ -144,7 +144,7 @@ enum exit_code session_code(const struct session *session, OperationStatus statu
 {
     const struct options *options = session->options;
     bool absence_matters =
-        options->strict || options->require_hit || session->command->operand != NULL;
+        options->strict || options->require_hit || session->command->absence_fails;
     switch (status) {
     case B10_SUCCESS:
         return EXIT_CODE_DONE;

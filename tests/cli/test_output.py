@@ -10,6 +10,13 @@ from support import COMMAND, DOCS, CommandTest, unittest
 # A name with a newline, an escape sequence, a backslash and a byte that is not UTF-8.
 ODD = b"odd\n\x1b[31m\\\xff"
 
+# Bytes and the edges of UTF-8: plain, cut off, too long, surrogate, beyond U+10FFFF.
+ODD_NAMES = (
+    ODD, b"plain", "na\u0301me \u20ac \U0001f600 \x7f\x85".encode(), b"back\\xff", b"\x80", b"a\xc3", b"a\xc3(", b"\xc0\xaf",
+    b"\xc1\xbf", b"\xe0\x9f\xbf", b"\xe0\xa0\x80", b"\xe2\x82", b"\xed\x9f\xbf", b"\xed\xa0\x80", b"\xef\xbf\xbf",
+    b"\xf0\x8f\xbf\xbf", b"\xf0\x90\x80\x80", b"\xf0\x9f\x98", b"\xf4\x8f\xbf\xbf", b"\xf4\x90\x80\x80", b"\xf5\x80\x80\x80",
+)
+
 
 class Json(CommandTest):
     def schema(self, command):
@@ -63,16 +70,24 @@ class Json(CommandTest):
         json.loads(out)
 
     def test_odd_bytes_are_escaped_so_that_they_can_be_told_back(self):
-        odd = os.path.join(os.fsencode(self.scratch), ODD)
-        os.mkdir(odd)
-        result = self.run_command("list", "--json", environment={"B10FS_CACHE_DIR": odd})
-        self.assertEqual(result.returncode, 0, result.stderr)
-        result = self.run_command("info", "--json", environment={"B10FS_CACHE_DIR": odd})
-        result.stdout.decode("ascii")
-        escaped = json.loads(result.stdout)["shared_directory"]
-        told = re.sub(rb"\\(?:\\|x([0-9a-f]{2}))",
+        for name in ODD_NAMES:
+            with self.subTest(name):
+                odd = os.path.join(os.fsencode(self.scratch), name)
+                result = self.run_command("info", "--json", environment={"B10FS_CACHE_DIR": odd})
+                self.assertEqual(result.returncode, 0, result.stderr)
+                result.stdout.decode("ascii")
+                escaped = json.loads(result.stdout)["shared_directory"]
+                self.assertEqual(self.told_back(escaped), odd)
+                try:
+                    expected = odd.decode().replace("\\", "\\\\")
+                except UnicodeDecodeError:
+                    self.assertIn("\\x", escaped)
+                else:
+                    self.assertEqual(escaped, expected)
+
+    def told_back(self, escaped):
+        return re.sub(rb"\\(?:\\|x([0-9a-f]{2}))",
                       lambda match: bytes.fromhex(match[1].decode()) if match[1] else b"\\", escaped.encode())
-        self.assertEqual(told, odd)
 
 
 class Text(CommandTest):
