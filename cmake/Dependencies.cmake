@@ -2,8 +2,8 @@
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 
-# Links the archive of MODULE and those of its private dependencies that exist here. What of those is really needed is
-# known to the linker only (-z defs): of libarchive the tar format alone is used, which needs neither libxml2 nor libacl.
+# Links the archive of MODULE and those of its private dependencies that are installed. Of libarchive only the tar format
+# is used; the linker drops the other formats (--gc-sections), and with them the need for most of these dependencies.
 function(b10_link_archives module)
     list(GET ${module}_STATIC_LIBRARIES 0 main)
     foreach(library ${${module}_STATIC_LIBRARIES})
@@ -13,14 +13,15 @@ function(b10_link_archives module)
             target_link_libraries(b10_dependencies INTERFACE ${B10_ARCHIVE_${library}})
         elseif(library STREQUAL main)
             message(FATAL_ERROR "B10_STATIC_DEPENDENCIES: lib${library}.a is not installed")
-        else()
-            message(STATUS "B10_STATIC_DEPENDENCIES: no lib${library}.a for ${module}; linking without it")
         endif()
     endforeach()
     target_include_directories(b10_dependencies INTERFACE ${${module}_STATIC_INCLUDE_DIRS})
 endfunction()
 
 add_library(b10_dependencies INTERFACE)
+if(B10_STATIC_DEPENDENCIES)
+    target_link_options(b10_dependencies INTERFACE -Wl,--gc-sections)
+endif()
 foreach(module libarchive libzstd libsodium jansson)
     pkg_check_modules(${module} REQUIRED IMPORTED_TARGET ${module})
     if(B10_STATIC_DEPENDENCIES)

@@ -1,0 +1,171 @@
+/* Prints size and place of everything that callers are compiled against; layout.txt is what it must print. */
+#include <b10transfer.h>
+#include <stdio.h>
+
+#define STRUCT(type) printf("%s size %zu align %zu\n", #type, sizeof(type), _Alignof(type))
+#define MEMBER(type, member)                                                                       \
+    printf("%s.%s offset %zu size %zu\n", #type, #member, offsetof(type, member),                  \
+           sizeof(((type *)0)->member))
+#define VALUE(name) printf("%s %ld\n", #name, (long)(name))
+
+static void print_error_and_callbacks(void)
+{
+    STRUCT(b10_error);
+    MEMBER(b10_error, struct_size);
+    MEMBER(b10_error, code);
+    MEMBER(b10_error, sys_errno);
+    MEMBER(b10_error, reserved);
+    MEMBER(b10_error, message);
+    STRUCT(b10_progress);
+    MEMBER(b10_progress, struct_size);
+    MEMBER(b10_progress, phase_is_final);
+    MEMBER(b10_progress, phase);
+    MEMBER(b10_progress, bytes_done);
+    MEMBER(b10_progress, bytes_total);
+    MEMBER(b10_progress, files_done);
+    MEMBER(b10_progress, files_total);
+    STRUCT(b10_options);
+    MEMBER(b10_options, struct_size);
+    MEMBER(b10_options, reserved);
+    MEMBER(b10_options, log);
+    MEMBER(b10_options, log_user);
+    MEMBER(b10_options, progress);
+    MEMBER(b10_options, progress_user);
+    STRUCT(b10_setting);
+    MEMBER(b10_setting, struct_size);
+    MEMBER(b10_setting, reserved);
+    MEMBER(b10_setting, name);
+    MEMBER(b10_setting, default_value);
+    MEMBER(b10_setting, rule);
+    MEMBER(b10_setting, description);
+}
+
+static void print_report(void)
+{
+    STRUCT(b10_report);
+    MEMBER(b10_report, struct_size);
+    MEMBER(b10_report, reason);
+    MEMBER(b10_report, environment_key);
+    MEMBER(b10_report, archive);
+    MEMBER(b10_report, destination);
+    MEMBER(b10_report, archive_bytes);
+    MEMBER(b10_report, content_bytes);
+    MEMBER(b10_report, files);
+    MEMBER(b10_report, directories);
+    MEMBER(b10_report, duplicates);
+    MEMBER(b10_report, existing);
+    MEMBER(b10_report, left_out_changed);
+    MEMBER(b10_report, left_out_torn);
+    MEMBER(b10_report, left_out_unsafe);
+    MEMBER(b10_report, roots_left_out);
+    MEMBER(b10_report, archives_set_aside);
+    MEMBER(b10_report, wall_ns);
+}
+
+static void print_info(void)
+{
+    STRUCT(b10_cache_info);
+    MEMBER(b10_cache_info, struct_size);
+    MEMBER(b10_cache_info, b10fs_enabled);
+    MEMBER(b10_cache_info, b10fs_cache_exists);
+    MEMBER(b10_cache_info, local_cache_exists);
+    MEMBER(b10_cache_info, reserved);
+    MEMBER(b10_cache_info, environment_key);
+    MEMBER(b10_cache_info, local_directory);
+    MEMBER(b10_cache_info, shared_directory);
+    MEMBER(b10_cache_info, archive);
+    MEMBER(b10_cache_info, local_cache_bytes);
+    MEMBER(b10_cache_info, local_cache_files);
+    MEMBER(b10_cache_info, b10fs_cache_bytes);
+    MEMBER(b10_cache_info, b10fs_cache_files);
+    MEMBER(b10_cache_info, b10fs_created_time);
+    MEMBER(b10_cache_info, detection);
+    MEMBER(b10_cache_info, facts);
+}
+
+static void print_list(void)
+{
+    STRUCT(b10_cache_entry);
+    MEMBER(b10_cache_entry, filename);
+    MEMBER(b10_cache_entry, environment_key);
+    MEMBER(b10_cache_entry, size_bytes);
+    MEMBER(b10_cache_entry, created_time);
+    MEMBER(b10_cache_entry, is_current_environment);
+    MEMBER(b10_cache_entry, reserved);
+    STRUCT(b10_cache_list);
+    MEMBER(b10_cache_list, struct_size);
+    MEMBER(b10_cache_list, entry_size);
+    MEMBER(b10_cache_list, b10fs_enabled);
+    MEMBER(b10_cache_list, current_cache_exists);
+    MEMBER(b10_cache_list, reserved);
+    MEMBER(b10_cache_list, current_environment);
+    MEMBER(b10_cache_list, total_caches);
+    MEMBER(b10_cache_list, caches);
+}
+
+static void print_verify_report(void)
+{
+    STRUCT(b10_verify_report);
+    MEMBER(b10_verify_report, struct_size);
+    MEMBER(b10_verify_report, format);
+    MEMBER(b10_verify_report, archive);
+    MEMBER(b10_verify_report, environment_key);
+    MEMBER(b10_verify_report, creator);
+    MEMBER(b10_verify_report, created_time);
+    MEMBER(b10_verify_report, archive_bytes);
+    MEMBER(b10_verify_report, content_bytes);
+    MEMBER(b10_verify_report, frames);
+    MEMBER(b10_verify_report, files);
+    MEMBER(b10_verify_report, directories);
+    MEMBER(b10_verify_report, duplicates);
+    MEMBER(b10_verify_report, void_files);
+    MEMBER(b10_verify_report, host_code_files);
+    MEMBER(b10_verify_report, roots);
+    MEMBER(b10_verify_report, facts);
+}
+
+static void print_values(void)
+{
+    STRUCT(OperationStatus);
+    VALUE(B10_SUCCESS);
+    VALUE(B10_ERROR);
+    VALUE(B10_DOES_NOT_EXIST);
+    VALUE(B10_SKIPPED);
+    STRUCT(b10_reason);
+    VALUE(B10_REASON_OK);
+    VALUE(B10_REASON_DISABLED);
+    VALUE(B10_REASON_CONFIG);
+    VALUE(B10_REASON_LOCAL_PRESENT);
+    VALUE(B10_REASON_ABSENT);
+    VALUE(B10_REASON_NO_SPACE);
+    VALUE(B10_REASON_TOO_LARGE);
+    VALUE(B10_REASON_CORRUPT);
+    VALUE(B10_REASON_UNSAFE);
+    VALUE(B10_REASON_FORMAT);
+    VALUE(B10_REASON_READ_ONLY);
+    VALUE(B10_REASON_NOTHING_LOCAL);
+    VALUE(B10_REASON_ALREADY_SAVED);
+    VALUE(B10_REASON_IO);
+    VALUE(B10_REASON_DENIED);
+    VALUE(B10_REASON_NO_MEMORY);
+    VALUE(B10_REASON_CANCELLED);
+    VALUE(B10_REASON_INTERNAL);
+    STRUCT(b10_log_level);
+    VALUE(B10_LOG_ERROR);
+    VALUE(B10_LOG_WARN);
+    VALUE(B10_LOG_INFO);
+    VALUE(B10_LOG_DEBUG);
+    VALUE(B10_KEY_SIZE);
+    VALUE(B10_PATH_SIZE);
+}
+
+int main(void)
+{
+    print_error_and_callbacks();
+    print_report();
+    print_info();
+    print_list();
+    print_verify_report();
+    print_values();
+    return 0;
+}
