@@ -23,7 +23,7 @@ ONLY_IN = {
     r"#\s*include\s*<(?:pthread|threads)\.h>": {"par/"},
     r"#\s*include\s*<dlfcn\.h>|\bdlopen\s*\(": {"env/"},
     r"\b(?:secure_)?getenv\s*\(|\benviron\b": {"cache/config.c", "cli/"},
-    r"\bextern\b": {"cli/"},
+    r"\bextern\s+(?!const\b)\w+": set(),
     r"\bgoto\b": set(),
 }
 
