@@ -1,6 +1,7 @@
 #include "support/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -15,8 +16,6 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "support/scratch.h"
 
 enum { EXIT_FAILED = 1, EXIT_SKIPPED = 77 };
 
@@ -83,13 +82,16 @@ void sandbox_deny_argument(int answer, long number, unsigned index, unsigned val
     install_filter(filter, sizeof(filter) / sizeof(*filter));
 }
 
-void sandbox_private_mounts(void)
+void sandbox_private_mounts(struct scratch *scratch)
 {
     if (geteuid() != 0)
         sandbox_skip("mounting needs root");
     if (unshare(CLONE_NEWNS) != 0)
         sandbox_skip("no mount namespaces here");
     CHECK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+    close(scratch->fd);
+    scratch->fd = open(scratch->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CHECK(scratch->fd >= 0);
 }
 
 void sandbox_tmpfs(const char *path, const char *options)

@@ -10,6 +10,8 @@
 #ifndef SUPPORT_SANDBOX_H
 #define SUPPORT_SANDBOX_H
 
+#include "support/scratch.h"
+
 /* Runs `fn` in a forked child. Fails the test if a CHECK failed or the child died; skips it, printing the reason, after
  * sandbox_skip(). */
 void sandbox_run(void (*fn)(void *context), void *context);
@@ -29,8 +31,9 @@ void sandbox_deny(int answer, long number);
 /* The same, only when argument `index` equals `value`. */
 void sandbox_deny_argument(int answer, long number, unsigned index, unsigned value);
 
-/* A mount namespace of its own, nothing propagates. Skips the test without root. */
-void sandbox_private_mounts(void);
+/* A mount namespace of its own, nothing propagates; the scratch directory is opened again in it. Skips the test without
+ * root. */
+void sandbox_private_mounts(struct scratch *scratch);
 
 /* tmpfs over the directory `path`, e.g. "size=64k,nr_inodes=16". Needs sandbox_private_mounts(). */
 void sandbox_tmpfs(const char *path, const char *options);
