@@ -27,6 +27,7 @@ def in_script(path):
 
 def declared(header):
     text = re.sub(r"/\*.*?\*/", " ", Path(header).read_text(), flags=re.S)
+    text = re.sub(r"^\s*#.*$", "", text, flags=re.M)
     return set(re.findall(r"\bB10_API\b[^;#]*?(\w+)\s*\(", text))
 
 
