@@ -54,6 +54,7 @@ static const struct feature features[] = {
     {"hle", IN(leaf7_ebx), 4, ANY_STATE},
     {"avx2", IN(leaf7_ebx), 5, YMM},
     {"bmi2", IN(leaf7_ebx), 8, ANY_STATE},
+    {"invpcid", IN(leaf7_ebx), 10, ANY_STATE},
     {"rtm", IN(leaf7_ebx), 11, ANY_STATE},
     {"avx512f", IN(leaf7_ebx), 16, ZMM},
     {"avx512dq", IN(leaf7_ebx), 17, ZMM},

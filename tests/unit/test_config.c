@@ -1,0 +1,724 @@
+#include "cache/config.h"
+
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "support/sandbox.h"
+#include "support/scratch.h"
+
+/* ---- an environment that holds nothing but what a test sets ---- */
+
+static char warnings[4096];
+
+static void keep_warning(void *user, b10_log_level level, const char *message)
+{
+    (void)user;
+    if (level == B10_LOG_WARN)
+        snprintf(warnings + strlen(warnings), sizeof(warnings) - strlen(warnings), "%s\n", message);
+}
+
+static int config_setup(void **state)
+{
+    static const char *const outside[] = {"HOME",    "TMPDIR", "TEMP",  "TMP",
+                                          "LOGNAME", "USER",   "LNAME", "USERNAME"};
+    for (size_t i = 0; i < sizeof(outside) / sizeof(*outside); i++)
+        unsetenv(outside[i]);
+    struct b10_setting row;
+    for (size_t i = 0; config_setting_at(i, &row); i++)
+        unsetenv(row.name);
+    warnings[0] = '\0';
+    if (scratch_setup(state) != 0)
+        return -1;
+    struct scratch *scratch = *state;
+    scratch_mkdir(scratch, "home");
+    scratch_mkdir(scratch, "tmp");
+    setenv("HOME", scratch_path(scratch, "home"), 1);
+    setenv("TMPDIR", scratch_path(scratch, "tmp"), 1);
+    setenv("USER", "anna", 1);
+    return 0;
+}
+
+static struct b10_error error = ERROR_NONE;
+
+static enum b10_reason read_with(struct settings *settings, const struct b10_config *config,
+                                 enum settings_need need)
+{
+    struct log log = {.fn = keep_warning, .level = B10_LOG_INFO};
+    error_clear(&error);
+    return settings_read(settings, config, need, &log, &error);
+}
+
+static enum b10_reason read_settings(struct settings *settings)
+{
+    return read_with(settings, NULL, SETTINGS_LOCAL);
+}
+
+/* Reading fails with CONFIG and names variable and value. */
+static void assert_refused(const char *name, const char *value)
+{
+    setenv(name, value, 1);
+    struct settings settings = SETTINGS_NONE;
+    enum b10_reason reason = read_settings(&settings);
+    settings_release(&settings);
+    if (reason != B10_REASON_CONFIG)
+        fail_msg("%s='%s' was answered with %s", name, value, b10_reason_name(reason));
+    char beginning[512];
+    snprintf(beginning, sizeof(beginning), "%s='%.200s", name, value);
+    if (strncmp(error.message, beginning, strlen(beginning)) != 0)
+        fail_msg("'%s' does not name %s and '%s'", error.message, name, value);
+    unsetenv(name);
+}
+
+static void assert_accepted(const char *name, const char *value)
+{
+    setenv(name, value, 1);
+    struct settings settings = SETTINGS_NONE;
+    if (read_settings(&settings) != B10_REASON_OK)
+        fail_msg("%s='%s' is refused: %s", name, value, error.message);
+    settings_release(&settings);
+    unsetenv(name);
+}
+
+static void assert_get(const struct b10_config *config, const char *name, const char *expected,
+                       const char *expected_source)
+{
+    char value[4096];
+    const char *source = NULL;
+    if (config_get(config, name, value, sizeof(value), &source, &error) != B10_REASON_OK)
+        fail_msg("%s: %s", name, error.message);
+    assert_string_equal(value, expected);
+    assert_string_equal(source, expected_source);
+}
+
+/* ---- promise ---- */
+
+static void defaults_are_those_of_the_contract(void **state)
+{
+    struct scratch *scratch = *state;
+    struct settings settings = SETTINGS_NONE;
+    assert_int_equal(read_settings(&settings), B10_REASON_OK);
+    assert_false(settings.enabled);
+    assert_string_equal(settings.local_dir, scratch_path(scratch, "tmp/torchinductor_anna"));
+    assert_string_equal(settings.shared_dir, "/cache/model/compile_cache");
+    assert_string_equal(settings.work_dir, "/app");
+    assert_string_equal(settings.temporary_dir, scratch_path(scratch, "tmp"));
+    assert_string_equal(settings.home_dir, scratch_path(scratch, "home"));
+    assert_int_equal(settings.max_cache_bytes, UINT64_C(1024) << 20);
+    assert_int_equal(settings.min_local_bytes, UINT64_C(1024) << 20);
+    assert_int_equal(settings.min_shared_bytes, UINT64_C(1024) << 20);
+    assert_int_equal(settings.save_mode, SAVE_IF_ABSENT);
+    assert_int_equal(settings.root_count, 1);
+    assert_string_equal(settings.roots[0].name, "headers");
+    assert_string_equal(settings.roots[0].path,
+                        scratch_path(scratch, "tmp/torchinductor_anna/precompiled_headers"));
+    assert_true(settings.roots[0].automatic);
+    assert_string_equal(settings.kind, "inductor");
+    assert_string_equal(settings.tags, "");
+    assert_string_equal(settings.environment_key, "");
+    assert_int_equal(settings.compression_level, 1);
+    assert_int_equal(settings.threads, 0);
+    assert_int_equal(settings.log_level, B10_LOG_INFO);
+    assert_string_equal(warnings, "");
+    settings_release(&settings);
+}
+
+static void every_setting_is_in_the_table_once(void **state)
+{
+    (void)state;
+    static const char *const expected[] = {
+        "BASETEN_FS_ENABLED",    "TORCHINDUCTOR_CACHE_DIR",
+        "B10_LOCAL_PREFIXES",    "B10FS_CACHE_DIR",
+        "LOCAL_WORK_DIR",        "MAX_CACHE_SIZE_MB",
+        "MAX_CACHE_SIZE_CAP_MB", "MIN_LOCAL_SPACE_MB",
+        "MIN_B10FS_SPACE_MB",    "LOCAL_SPACE_ARCHIVE_MULTIPLIER",
+        "B10_SAVE_MODE",         "B10_LOAD_MODE",
+        "B10_CACHE_TAGS",        "B10_CACHE_ROOTS",
+        "B10_COMPRESSION_LEVEL", "B10_THREADS",
+        "B10_ENVIRONMENT_KEY",   "B10_LOG_LEVEL",
+    };
+    struct b10_setting row;
+    size_t count = sizeof(expected) / sizeof(*expected);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(config_setting_at(i, &row));
+        assert_string_equal(row.name, expected[i]);
+        assert_non_null(row.default_value);
+        assert_true(strlen(row.rule) > 0);
+        assert_true(strlen(row.description) > 0);
+    }
+    assert_false(config_setting_at(count, &row));
+}
+
+static void a_set_value_goes_before_the_environment_and_that_before_the_default(void **state)
+{
+    (void)state;
+    struct b10_config *config = config_new();
+    assert_get(config, "B10_THREADS", "0", "default");
+    setenv("B10_THREADS", "3", 1);
+    assert_get(config, "b10_threads", "3", "environment");
+    assert_int_equal(config_set(config, "b10_Threads", "5", &error), B10_REASON_OK);
+    assert_get(config, "B10_THREADS", "5", "set");
+    struct settings settings = SETTINGS_NONE;
+    assert_int_equal(read_with(&settings, config, SETTINGS_LOCAL), B10_REASON_OK);
+    assert_int_equal(settings.threads, 5);
+    settings_release(&settings);
+    assert_int_equal(config_set(config, "B10_THREADS", NULL, &error), B10_REASON_OK);
+    assert_get(config, "B10_THREADS", "3", "environment");
+    config_free(config);
+}
+
+static void being_off_is_said_before_any_bad_value(void **state)
+{
+    (void)state;
+    struct settings settings = SETTINGS_NONE;
+    setenv("MAX_CACHE_SIZE_MB", "abc", 1);
+    setenv("B10_LOG_LEVEL", "loud", 1);
+    assert_int_equal(read_with(&settings, NULL, SETTINGS_VOLUME), B10_REASON_DISABLED);
+    assert_non_null(strstr(error.message, "BASETEN_FS_ENABLED"));
+    setenv("BASETEN_FS_ENABLED", "1", 1);
+    assert_int_equal(read_with(&settings, NULL, SETTINGS_VOLUME), B10_REASON_CONFIG);
+    assert_non_null(strstr(error.message, "B10_LOG_LEVEL='loud'"));
+    unsetenv("B10_LOG_LEVEL");
+    assert_int_equal(read_with(&settings, NULL, SETTINGS_VOLUME), B10_REASON_CONFIG);
+    assert_non_null(strstr(error.message, "MAX_CACHE_SIZE_MB='abc'"));
+    unsetenv("MAX_CACHE_SIZE_MB");
+    assert_int_equal(read_with(&settings, NULL, SETTINGS_VOLUME), B10_REASON_OK);
+    assert_true(settings.enabled);
+    settings_release(&settings);
+}
+
+static void the_switch_understands_every_spelling(void **state)
+{
+    (void)state;
+    static const char *const on[] = {"1", "true", "TRUE", "Yes", "on"};
+    static const char *const off[] = {"0", "false", "No", "OFF", ""};
+    for (size_t i = 0; i < 5; i++) {
+        setenv("BASETEN_FS_ENABLED", on[i], 1);
+        assert_get(NULL, "BASETEN_FS_ENABLED", "1", "environment");
+        setenv("BASETEN_FS_ENABLED", off[i], 1);
+        assert_get(NULL, "BASETEN_FS_ENABLED", "0", "environment");
+    }
+    assert_refused("BASETEN_FS_ENABLED", "maybe");
+    assert_refused("BASETEN_FS_ENABLED", "2");
+}
+
+/* ---- numbers and choices ---- */
+
+static void a_size_beyond_its_cap_is_clamped_with_one_warning(void **state)
+{
+    (void)state;
+    struct settings settings = SETTINGS_NONE;
+    setenv("MAX_CACHE_SIZE_MB", "16384", 1);
+    assert_int_equal(read_settings(&settings), B10_REASON_OK);
+    assert_string_equal(warnings, "");
+    settings_release(&settings);
+    setenv("MAX_CACHE_SIZE_MB", "16385", 1);
+    assert_int_equal(read_settings(&settings), B10_REASON_OK);
+    assert_int_equal(settings.max_cache_bytes, UINT64_C(16384) << 20);
+    assert_non_null(strstr(warnings, "MAX_CACHE_SIZE_MB=16385"));
+    assert_ptr_equal(strchr(warnings, '\n'), warnings + strlen(warnings) - 1);
+    assert_get(NULL, "MAX_CACHE_SIZE_MB", "16384", "environment");
+    settings_release(&settings);
+    setenv("MAX_CACHE_SIZE_CAP_MB", "2048", 1);
+    assert_get(NULL, "MAX_CACHE_SIZE_MB", "2048", "environment");
+}
+
+static void a_warning_needs_its_level(void **state)
+{
+    (void)state;
+    struct settings settings = SETTINGS_NONE;
+    setenv("MAX_CACHE_SIZE_MB", "99999", 1);
+    setenv("B10_LOG_LEVEL", "error", 1);
+    assert_int_equal(read_settings(&settings), B10_REASON_OK);
+    assert_string_equal(warnings, "");
+    settings_release(&settings);
+}
+
+static void numbers_that_are_none_are_refused(void **state)
+{
+    (void)state;
+    static const char *const numbers[] = {"MAX_CACHE_SIZE_MB",     "MAX_CACHE_SIZE_CAP_MB",
+                                          "MIN_LOCAL_SPACE_MB",    "MIN_B10FS_SPACE_MB",
+                                          "B10_COMPRESSION_LEVEL", "B10_THREADS"};
+    static const char *const bad[] = {"abc",  "-1", "1.5", " 1",  "1 ",
+                                      "0x10", "",   "+1",  "1e3", "99999999999999999999999999"};
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+        for (size_t j = 0; j < sizeof(bad) / sizeof(*bad); j++)
+            assert_refused(numbers[i], bad[j]);
+    }
+    assert_refused("MAX_CACHE_SIZE_MB", "0");
+    assert_refused("MAX_CACHE_SIZE_CAP_MB", "0");
+    assert_refused("MIN_LOCAL_SPACE_MB", "18446744073709551615");
+    assert_refused("B10_COMPRESSION_LEVEL", "0");
+    assert_refused("B10_COMPRESSION_LEVEL", "20");
+    assert_refused("B10_THREADS", "65");
+    assert_accepted("MIN_LOCAL_SPACE_MB", "0");
+    assert_accepted("MIN_B10FS_SPACE_MB", "0");
+    assert_accepted("B10_COMPRESSION_LEVEL", "19");
+    assert_accepted("B10_THREADS", "64");
+}
+
+static void modes_and_levels_are_words_of_their_lists(void **state)
+{
+    (void)state;
+    assert_accepted("B10_SAVE_MODE", "replace");
+    assert_accepted("B10_SAVE_MODE", "Never");
+    assert_accepted("B10_LOAD_MODE", "if_empty");
+    assert_accepted("B10_LOG_LEVEL", "DEBUG");
+    assert_refused("B10_SAVE_MODE", "merge");
+    assert_refused("B10_SAVE_MODE", "");
+    assert_refused("B10_SAVE_MODE", "never ");
+    assert_refused("B10_LOAD_MODE", "merge");
+    assert_refused("B10_LOG_LEVEL", "trace");
+}
+
+static void the_multiplier_of_the_older_package_changes_nothing(void **state)
+{
+    (void)state;
+    assert_accepted("LOCAL_SPACE_ARCHIVE_MULTIPLIER", "5.0");
+    assert_accepted("LOCAL_SPACE_ARCHIVE_MULTIPLIER", "");
+}
+
+static void a_key_is_a_file_name_of_plain_letters(void **state)
+{
+    (void)state;
+    char longest[202];
+    memset(longest, 'k', sizeof(longest));
+    longest[200] = '\0';
+    assert_accepted("B10_ENVIRONMENT_KEY", longest);
+    assert_accepted("B10_ENVIRONMENT_KEY", "h100.v2_a-b");
+    assert_accepted("B10_ENVIRONMENT_KEY", "");
+    longest[200] = 'k';
+    longest[201] = '\0';
+    assert_refused("B10_ENVIRONMENT_KEY", longest);
+    assert_refused("B10_ENVIRONMENT_KEY", ".hidden");
+    assert_refused("B10_ENVIRONMENT_KEY", "a/b");
+    assert_refused("B10_ENVIRONMENT_KEY", "Upper");
+}
+
+static void bad_tags_are_refused(void **state)
+{
+    (void)state;
+    assert_accepted("B10_CACHE_TAGS", "torch=2.13.0,model=flux");
+    assert_refused("B10_CACHE_TAGS", "torch");
+    assert_refused("B10_CACHE_TAGS", "a=1,a=2");
+}
+
+/* ---- paths ---- */
+
+static void the_main_root_lies_strictly_below_a_prefix(void **state)
+{
+    struct scratch *scratch = *state;
+    assert_accepted("TORCHINDUCTOR_CACHE_DIR", "/tmp/kernel..v2");
+    assert_accepted("TORCHINDUCTOR_CACHE_DIR", "/cache/torch");
+    assert_accepted("TORCHINDUCTOR_CACHE_DIR", "/bdn/cache/torch");
+    assert_accepted("TORCHINDUCTOR_CACHE_DIR", "~/.cache/torch");
+    assert_accepted("TORCHINDUCTOR_CACHE_DIR", "/tmp//a/./b/");
+    assert_refused("TORCHINDUCTOR_CACHE_DIR", "/tmp");
+    assert_refused("TORCHINDUCTOR_CACHE_DIR", "/");
+    assert_refused("TORCHINDUCTOR_CACHE_DIR", "/tmpfoo/a");
+    assert_refused("TORCHINDUCTOR_CACHE_DIR", "/etc/torch");
+    assert_refused("TORCHINDUCTOR_CACHE_DIR", "/tmp/../etc/torch");
+    assert_refused("TORCHINDUCTOR_CACHE_DIR", "torch");
+    assert_refused("TORCHINDUCTOR_CACHE_DIR", "");
+    assert_refused("TORCHINDUCTOR_CACHE_DIR", "~anna/x");
+    setenv("B10_LOCAL_PREFIXES", "/cache,~/.cache", 1);
+    assert_refused("TORCHINDUCTOR_CACHE_DIR", "~/elsewhere");
+    assert_accepted("TORCHINDUCTOR_CACHE_DIR", "~/.cache/torch");
+    setenv("B10_LOCAL_PREFIXES", scratch_path(scratch, "home"), 1);
+    assert_refused("TORCHINDUCTOR_CACHE_DIR", "/cache/torch");
+    assert_refused("TORCHINDUCTOR_CACHE_DIR", "~");
+    assert_accepted("TORCHINDUCTOR_CACHE_DIR", "~/x");
+}
+
+static void prefixes_hold_for_where_links_lead(void **state)
+{
+    struct scratch *scratch = *state;
+    scratch_mkdir(scratch, "real");
+    assert_int_equal(symlink("real", scratch_path(scratch, "alias")), 0);
+    assert_int_equal(symlink("/usr/lib", scratch_path(scratch, "out")), 0);
+    setenv("B10_LOCAL_PREFIXES", scratch_path(scratch, "alias"), 1);
+    char path[512];
+    snprintf(path, sizeof(path), "%s", scratch_path(scratch, "real/torch"));
+    setenv("TORCHINDUCTOR_CACHE_DIR", path, 1);
+    assert_get(NULL, "TORCHINDUCTOR_CACHE_DIR", path, "environment");
+    setenv("TORCHINDUCTOR_CACHE_DIR", scratch_path(scratch, "alias/torch"), 1);
+    assert_get(NULL, "TORCHINDUCTOR_CACHE_DIR", path, "environment");
+    setenv("B10_LOCAL_PREFIXES", scratch->path, 1);
+    snprintf(path, sizeof(path), "%s", scratch_path(scratch, "out/torch"));
+    assert_refused("TORCHINDUCTOR_CACHE_DIR", path);
+}
+
+static void any_allows_all_but_the_system_and_homes(void **state)
+{
+    struct scratch *scratch = *state;
+    static const char *const good[] = {"/data", "/data/torch", "/srv/x", "/home/anna/cache",
+                                       "/opt",  "/etcetera/x", "~/cache"};
+    static const char *const bad[] = {"/",          "/bin",         "/bin/x",  "/boot/x",
+                                      "/dev/shm/x", "/etc",         "/etc/x",  "/lib64/x",
+                                      "/proc/x",    "/run/x",       "/sbin/x", "/sys/x",
+                                      "/usr",       "/usr/local/x", "/home",   "~"};
+    setenv("B10FS_CACHE_DIR", "/volume/compile_cache", 1);
+    setenv("B10_LOCAL_PREFIXES", "any", 1);
+    for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
+        assert_accepted("TORCHINDUCTOR_CACHE_DIR", good[i]);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert_refused("TORCHINDUCTOR_CACHE_DIR", bad[i]);
+    assert_refused("TORCHINDUCTOR_CACHE_DIR", scratch->path); /* the home lies in it */
+    struct passwd *entry = getpwuid(getuid());
+    if (entry != NULL)
+        assert_refused("TORCHINDUCTOR_CACHE_DIR", entry->pw_dir);
+}
+
+static void bad_prefixes_are_refused(void **state)
+{
+    (void)state;
+    assert_refused("B10_LOCAL_PREFIXES", "");
+    assert_refused("B10_LOCAL_PREFIXES", "/tmp,,/cache");
+    assert_refused("B10_LOCAL_PREFIXES", "relative");
+    assert_refused("B10_LOCAL_PREFIXES", "/tmp/../etc");
+}
+
+static void the_shared_directory_stays_apart_from_the_local_one(void **state)
+{
+    struct scratch *scratch = *state;
+    char local[512];
+    char inside[600];
+    snprintf(local, sizeof(local), "%s", scratch_path(scratch, "tmp/torchinductor_anna"));
+    snprintf(inside, sizeof(inside), "%s/shared", local);
+    assert_refused("B10FS_CACHE_DIR", local);
+    assert_refused("B10FS_CACHE_DIR", inside);
+    assert_refused("B10FS_CACHE_DIR", scratch_path(scratch, "tmp"));
+    assert_refused("B10FS_CACHE_DIR", "/");
+    assert_refused("B10FS_CACHE_DIR", "relative");
+    assert_refused("B10FS_CACHE_DIR", "/cache/../x");
+    assert_accepted("B10FS_CACHE_DIR", scratch_path(scratch, "tmp/torchinductor_anna2"));
+    assert_accepted("B10FS_CACHE_DIR", "/anywhere//at/./all/");
+}
+
+static void the_shared_directory_stays_apart_from_the_name_before_its_links(void **state)
+{
+    struct scratch *scratch = *state;
+    scratch_mkdir(scratch, "real");
+    assert_int_equal(symlink("real", scratch_path(scratch, "alias")), 0);
+    setenv("B10_LOCAL_PREFIXES", scratch->path, 1);
+    setenv("TORCHINDUCTOR_CACHE_DIR", scratch_path(scratch, "alias/torch"), 1);
+    assert_refused("B10FS_CACHE_DIR", scratch_path(scratch, "alias/torch/shared"));
+    assert_refused("B10FS_CACHE_DIR", scratch_path(scratch, "real/torch/shared"));
+}
+
+static void the_shared_directory_is_not_touched(void **state)
+{
+    struct scratch *scratch = *state;
+    /* A path that cannot be resolved is accepted here: only opening the volume may fail. */
+    assert_int_equal(symlink("loop", scratch_path(scratch, "loop")), 0);
+    setenv("B10FS_CACHE_DIR", scratch_path(scratch, "loop/x"), 1);
+    struct settings settings = SETTINGS_NONE;
+    assert_int_equal(read_settings(&settings), B10_REASON_OK);
+    assert_string_equal(settings.shared_dir, scratch_path(scratch, "loop/x"));
+    settings_release(&settings);
+}
+
+static void the_work_directory_lies_in_one_of_three(void **state)
+{
+    (void)state;
+    assert_accepted("LOCAL_WORK_DIR", "/app");
+    assert_accepted("LOCAL_WORK_DIR", "/tmp");
+    assert_accepted("LOCAL_WORK_DIR", "/cache/work");
+    assert_refused("LOCAL_WORK_DIR", "/var/work");
+    assert_refused("LOCAL_WORK_DIR", "/apple");
+    assert_refused("LOCAL_WORK_DIR", "/");
+}
+
+static void a_path_too_long_is_refused(void **state)
+{
+    (void)state;
+    char path[5000];
+    memset(path, 'a', sizeof(path));
+    memcpy(path, "/tmp/", 5);
+    for (size_t i = 100; i < sizeof(path); i += 100)
+        path[i] = '/';
+    path[sizeof(path) - 1] = '\0';
+    assert_refused("TORCHINDUCTOR_CACHE_DIR", path);
+    assert_refused("B10FS_CACHE_DIR", path);
+}
+
+/* ---- roots ---- */
+
+static void assert_roots(const char *value, const char *expected)
+{
+    setenv("B10_CACHE_ROOTS", value, 1);
+    struct settings settings = SETTINGS_NONE;
+    if (read_settings(&settings) != B10_REASON_OK)
+        fail_msg("B10_CACHE_ROOTS='%s' is refused: %s", value, error.message);
+    char text[2048] = "";
+    for (size_t i = 0; i < settings.root_count; i++)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s=%s%s ",
+                 settings.roots[i].name, settings.roots[i].path,
+                 settings.roots[i].automatic ? "*" : "");
+    assert_string_equal(text, expected);
+    settings_release(&settings);
+    unsetenv("B10_CACHE_ROOTS");
+}
+
+static void roots_are_read_and_sorted_by_name(void **state)
+{
+    (void)state;
+    setenv("TMPDIR", "/tmp", 1);
+    assert_roots("none", "");
+    assert_roots("auto", "headers=/tmp/torchinductor_anna/precompiled_headers* ");
+    assert_roots("b=/tmp/x,a=/cache/y/", "a=/cache/y b=/tmp/x ");
+    assert_roots("auto, zoo=/tmp/x",
+                 "headers=/tmp/torchinductor_anna/precompiled_headers* zoo=/tmp/x ");
+}
+
+static void headers_stay_where_pytorch_keeps_them(void **state)
+{
+    (void)state;
+    setenv("TMPDIR", "/tmp", 1);
+    setenv("TORCHINDUCTOR_CACHE_DIR", "/cache/torch", 1);
+    assert_roots("auto", "headers=/tmp/torchinductor_anna/precompiled_headers* ");
+    setenv("B10_LOCAL_PREFIXES", "/cache", 1);
+    assert_roots("auto", "headers=/tmp/torchinductor_anna/precompiled_headers* ");
+    setenv("B10_LOCAL_PREFIXES", "/tmp", 1);
+    setenv("TORCHINDUCTOR_CACHE_DIR", "/tmp/torchinductor_anna/precompiled_headers", 1);
+    assert_roots("auto", "");
+}
+
+static void bad_roots_are_refused(void **state)
+{
+    struct scratch *scratch = *state;
+    static const char *const bad[] = {"",
+                                      "headers",
+                                      "auto,auto",
+                                      "none,a=/tmp/x",
+                                      "a=/tmp/x,,b=/tmp/y",
+                                      "A=/tmp/x",
+                                      "=/tmp/x",
+                                      "1a=/tmp/x",
+                                      "a=relative",
+                                      "a=/tmp/../x",
+                                      "a=/etc/x",
+                                      "a=/tmp",
+                                      "inductor=/tmp/x",
+                                      "a=/tmp/x,a=/tmp/y",
+                                      "a=/tmp/x,b=/tmp/x/",
+                                      "auto,headers=/tmp/x"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert_refused("B10_CACHE_ROOTS", bad[i]);
+    char value[600];
+    snprintf(value, sizeof(value), "a=%s", scratch_path(scratch, "tmp/torchinductor_anna"));
+    assert_refused("B10_CACHE_ROOTS", value);
+    snprintf(value, sizeof(value), "a=%s", scratch_path(scratch, "tmp"));
+    assert_refused("B10_CACHE_ROOTS", value);
+    assert_accepted("B10_CACHE_ROOTS", "a=/tmp/x,b=/tmp/x/y");
+}
+
+static void archives_are_kept_out_of_every_root(void **state)
+{
+    (void)state;
+    setenv("B10_CACHE_ROOTS", "a=/tmp/x", 1);
+    assert_refused("B10FS_CACHE_DIR", "/tmp/x/shared");
+    assert_refused("B10FS_CACHE_DIR", "/tmp/x");
+    assert_accepted("B10FS_CACHE_DIR", "/tmp/x2");
+}
+
+/* ---- where the defaults come from ---- */
+
+static void user_and_temporary_directory_are_found_as_python_finds_them(void **state)
+{
+    struct scratch *scratch = *state;
+    scratch_mkdir(scratch, "second");
+    setenv("TMPDIR", scratch_path(scratch, "absent"), 1);
+    setenv("TEMP", "", 1);
+    setenv("TMP", scratch_path(scratch, "second"), 1);
+    setenv("LOGNAME", "", 1);
+    setenv("USERNAME", "later", 1);
+    setenv("USER", "a/b:c*\\\"<>|?d", 1);
+    assert_get(NULL, "TORCHINDUCTOR_CACHE_DIR",
+               scratch_path(scratch, "second/torchinductor_a_b_c_______d"), "default");
+    setenv("LOGNAME", "first", 1);
+    assert_get(NULL, "TORCHINDUCTOR_CACHE_DIR", scratch_path(scratch, "second/torchinductor_first"),
+               "default");
+}
+
+static void a_relative_temporary_directory_is_made_absolute(void **state)
+{
+    struct scratch *scratch = *state;
+    char before[4096];
+    assert_non_null(getcwd(before, sizeof(before)));
+    assert_int_equal(chdir(scratch->path), 0);
+    setenv("TMPDIR", "tmp", 1);
+    assert_get(NULL, "TORCHINDUCTOR_CACHE_DIR", scratch_path(scratch, "tmp/torchinductor_anna"),
+               "default");
+    assert_int_equal(chdir(before), 0);
+}
+
+static void without_home_there_is_none(void **state)
+{
+    (void)state;
+    struct settings settings = SETTINGS_NONE;
+    setenv("HOME", "/", 1);
+    assert_int_equal(read_settings(&settings), B10_REASON_OK);
+    assert_null(settings.home_dir);
+    settings_release(&settings);
+    assert_refused("TORCHINDUCTOR_CACHE_DIR", "~/.cache/x");
+}
+
+static void home_comes_from_the_password_database_where_it_is_not_set(void **state)
+{
+    (void)state;
+    struct passwd *entry = getpwuid(getuid());
+    if (entry == NULL || strcmp(entry->pw_dir, "/") == 0) {
+        print_message("this user has no home in the password database\n");
+        skip();
+    }
+    struct settings settings = SETTINGS_NONE;
+    char expected[4096];
+    assert_non_null(realpath(entry->pw_dir, expected));
+    unsetenv("HOME");
+    assert_int_equal(read_settings(&settings), B10_REASON_OK);
+    assert_string_equal(settings.home_dir, expected);
+    settings_release(&settings);
+}
+
+static void as_nobody(void *context)
+{
+    (void)context;
+    CHECK(setgid(54321) == 0 && setuid(54321) == 0);
+    unsetenv("HOME");
+    unsetenv("USER");
+    setenv("TMPDIR", "/", 1); /* not writable for this user */
+    struct settings settings = SETTINGS_NONE;
+    CHECK(read_settings(&settings) == B10_REASON_OK);
+    CHECK(settings.home_dir == NULL);
+    CHECK(strcmp(settings.temporary_dir, "/tmp") == 0);
+    CHECK(strcmp(settings.local_dir, "/tmp/torchinductor_uid_54321") == 0);
+    settings_release(&settings);
+}
+
+static void a_user_without_entry_is_known_by_number(void **state)
+{
+    (void)state;
+    if (getuid() != 0) {
+        print_message("needs root, to become a user without an entry\n");
+        skip();
+    }
+    sandbox_run(as_nobody, NULL);
+}
+
+/* ---- b10_config ---- */
+
+static void a_bad_value_is_refused_when_it_is_set(void **state)
+{
+    (void)state;
+    struct b10_config *config = config_new();
+    assert_int_equal(config_set(config, "MAX_CACHE_SIZE_MB", "2048", &error), B10_REASON_OK);
+    assert_int_equal(config_set(config, "MAX_CACHE_SIZE_MB", "many", &error), B10_REASON_CONFIG);
+    assert_non_null(strstr(error.message, "MAX_CACHE_SIZE_MB='many'"));
+    assert_get(config, "MAX_CACHE_SIZE_MB", "2048", "set");
+    assert_int_equal(config_set(config, "B10FS_CACHE_DIR", "x", &error), B10_REASON_CONFIG);
+    assert_int_equal(config_set(config, "B10_CACHE_ROOTS", "A=/x", &error), B10_REASON_CONFIG);
+    assert_int_equal(config_set(config, "B10_LOCAL_PREFIXES", "x", &error), B10_REASON_CONFIG);
+    config_free(config);
+}
+
+static void values_may_be_set_in_any_order(void **state)
+{
+    (void)state;
+    struct b10_config *config = config_new();
+    assert_int_equal(config_set(config, "TORCHINDUCTOR_CACHE_DIR", "/data/torch", &error), 0);
+    assert_int_equal(config_set(config, "B10_CACHE_ROOTS", "auto,more=/data/more", &error), 0);
+    struct settings settings = SETTINGS_NONE;
+    assert_int_equal(read_with(&settings, config, SETTINGS_LOCAL), B10_REASON_CONFIG);
+    assert_int_equal(config_set(config, "B10_LOCAL_PREFIXES", "/data", &error), 0);
+    assert_int_equal(read_with(&settings, config, SETTINGS_LOCAL), B10_REASON_OK);
+    assert_string_equal(settings.local_dir, "/data/torch");
+    assert_int_equal(settings.root_count, 2);
+    settings_release(&settings);
+    config_free(config);
+}
+
+static void an_unknown_setting_is_named(void **state)
+{
+    (void)state;
+    struct b10_config *config = config_new();
+    char value[8];
+    assert_int_equal(config_set(config, "B10_GPU_PROBE", "auto", &error), B10_REASON_CONFIG);
+    assert_non_null(strstr(error.message, "B10_GPU_PROBE"));
+    assert_int_equal(config_set(config, "", "1", &error), B10_REASON_CONFIG);
+    assert_int_equal(config_get(config, "MAX_CACHE", value, 8, NULL, &error), B10_REASON_CONFIG);
+    config_free(config);
+    config_free(NULL);
+}
+
+static void get_says_when_a_value_is_bad_or_does_not_fit(void **state)
+{
+    (void)state;
+    char value[4];
+    setenv("MAX_CACHE_SIZE_MB", "x", 1);
+    assert_int_equal(config_get(NULL, "MAX_CACHE_SIZE_MB", value, 4, NULL, &error),
+                     B10_REASON_CONFIG);
+    assert_int_equal(config_get(NULL, "B10_THREADS", value, 4, NULL, &error), B10_REASON_OK);
+    assert_int_equal(config_get(NULL, "B10FS_CACHE_DIR", value, 4, NULL, &error),
+                     B10_REASON_CONFIG);
+    assert_string_equal(value, "/ca");
+}
+
+static void every_setting_in_force_can_be_shown(void **state)
+{
+    (void)state;
+    struct b10_setting row;
+    char value[4096];
+    for (size_t i = 0; config_setting_at(i, &row); i++) {
+        if (config_get(NULL, row.name, value, sizeof(value), NULL, &error) != B10_REASON_OK)
+            fail_msg("%s: %s", row.name, error.message);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, config_setup, scratch_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(defaults_are_those_of_the_contract),
+        TEST(every_setting_is_in_the_table_once),
+        TEST(a_set_value_goes_before_the_environment_and_that_before_the_default),
+        TEST(being_off_is_said_before_any_bad_value),
+        TEST(the_switch_understands_every_spelling),
+        TEST(a_size_beyond_its_cap_is_clamped_with_one_warning),
+        TEST(a_warning_needs_its_level),
+        TEST(numbers_that_are_none_are_refused),
+        TEST(modes_and_levels_are_words_of_their_lists),
+        TEST(the_multiplier_of_the_older_package_changes_nothing),
+        TEST(a_key_is_a_file_name_of_plain_letters),
+        TEST(bad_tags_are_refused),
+        TEST(the_main_root_lies_strictly_below_a_prefix),
+        TEST(prefixes_hold_for_where_links_lead),
+        TEST(any_allows_all_but_the_system_and_homes),
+        TEST(bad_prefixes_are_refused),
+        TEST(the_shared_directory_stays_apart_from_the_local_one),
+        TEST(the_shared_directory_stays_apart_from_the_name_before_its_links),
+        TEST(the_shared_directory_is_not_touched),
+        TEST(the_work_directory_lies_in_one_of_three),
+        TEST(a_path_too_long_is_refused),
+        TEST(roots_are_read_and_sorted_by_name),
+        TEST(headers_stay_where_pytorch_keeps_them),
+        TEST(bad_roots_are_refused),
+        TEST(archives_are_kept_out_of_every_root),
+        TEST(user_and_temporary_directory_are_found_as_python_finds_them),
+        TEST(a_relative_temporary_directory_is_made_absolute),
+        TEST(without_home_there_is_none),
+        TEST(home_comes_from_the_password_database_where_it_is_not_set),
+        TEST(a_user_without_entry_is_known_by_number),
+        TEST(a_bad_value_is_refused_when_it_is_set),
+        TEST(values_may_be_set_in_any_order),
+        TEST(an_unknown_setting_is_named),
+        TEST(get_says_when_a_value_is_bad_or_does_not_fit),
+        TEST(every_setting_in_force_can_be_shown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
