@@ -119,13 +119,14 @@ static void a_size_no_machine_has_is_out_of_memory_or_too_large(void **state)
     assert_int_equal(bytes.size, 4);
 }
 
-/* The address sanitizer would end the test at an allocation that cannot succeed. */
-const char *__asan_default_options(void);
+/* The sanitizers would end the test at an allocation that cannot succeed. */
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
     return "allocator_may_return_null=1";
 }
-const char *__tsan_default_options(void);
+
+__attribute__((visibility("default"))) const char *__tsan_default_options(void);
 const char *__tsan_default_options(void)
 {
     return "allocator_may_return_null=1";
