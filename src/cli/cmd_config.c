@@ -43,10 +43,11 @@ static OperationStatus check_rows(const struct session *session, struct row *row
 
 static void print_row(const struct row *row)
 {
-    const char *source = row->source != NULL ? row->source : "invalid";
-    printf("%-28s  %-11s  ", row->setting.name,
-           row->error.code == B10_REASON_OK ? source : "invalid");
-    text_put(stdout, row->error.code == B10_REASON_OK ? row->value : row->error.message);
+    bool valid = row->error.code == B10_REASON_OK;
+    const char *value = row->value[0] != '\0' ? row->value : "(empty)";
+    printf("%-30s  %-11s  ", row->setting.name,
+           valid && row->source != NULL ? row->source : "invalid");
+    text_put(stdout, valid ? value : row->error.message);
     putchar('\n');
 }
 
@@ -78,7 +79,7 @@ static enum exit_code print_json(struct session *session, struct row *row, Opera
 static enum exit_code print_text(struct session *session, struct row *row, OperationStatus status,
                                  const b10_error *error)
 {
-    printf("%-28s  %-11s  %s\n", "setting", "source", "value");
+    printf("%-30s  %-11s  %s\n", "setting", "source", "value");
     for (size_t i = 0; read_row(session, i, row); i++)
         print_row(row);
     if (status != B10_SUCCESS)
