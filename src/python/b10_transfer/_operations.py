@@ -113,10 +113,27 @@ def _conclude(name: str, raise_errors: bool, outcome: _Outcome) -> _Outcome:
         if raise_errors:
             raise error_for(outcome.reason, outcome.message)
         _logger.error("%s: %s (%s)", name, outcome.message, outcome.reason)
+    elif outcome.status is OperationStatus.SUCCESS:
+        _logger.debug("%s: SUCCESS", name)
     else:
-        detail = f" ({outcome.reason}: {outcome.message})" if outcome.message else ""
-        _logger.info("%s: %s%s", name, outcome.status.name, detail)
+        _logger.info("%s: %s, %s (%s)", name, outcome.status.name, outcome.message, outcome.reason)
     return outcome
+
+
+def _move(name: str, raise_errors: bool, function: Callable[..., int]) -> OperationStatus:
+    """A load or a save, which also tells how much it moved."""
+    report = Report()
+    status = _perform(name, raise_errors, function, report).status
+    if status is OperationStatus.SUCCESS:
+        _logger.info(
+            "%s: %d files of %.1f MiB in %.3f s, archive '%s'",
+            name,
+            report.files,
+            report.content_bytes / _MIB,
+            report.wall_ns / 1e9,
+            report.archive.decode("utf-8", "backslashreplace"),
+        )
+    return status
 
 
 def load_compile_cache(*, raise_errors: bool = False) -> OperationStatus:
@@ -125,7 +142,7 @@ def load_compile_cache(*, raise_errors: bool = False) -> OperationStatus:
     SUCCESS: installed. SKIPPED: the local directory already holds files. DOES_NOT_EXIST: nothing was saved for this
     environment. ERROR: see the log; the local directory is as it was.
     """
-    return _perform("load_compile_cache", raise_errors, library.b10_load, Report()).status
+    return _move("load_compile_cache", raise_errors, library.b10_load)
 
 
 def save_compile_cache(*, raise_errors: bool = False) -> OperationStatus:
@@ -134,7 +151,7 @@ def save_compile_cache(*, raise_errors: bool = False) -> OperationStatus:
     SUCCESS: published. SKIPPED: nothing to save, or saved already. ERROR: see the log; an archive that was there is as
     it was.
     """
-    return _perform("save_compile_cache", raise_errors, library.b10_save, Report()).status
+    return _move("save_compile_cache", raise_errors, library.b10_save)
 
 
 def clear_local_cache(*, raise_errors: bool = False) -> bool:
