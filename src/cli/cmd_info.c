@@ -17,12 +17,13 @@ static void print_field(const char *name, const char *value)
     putchar('\n');
 }
 
-static void print_amount(const char *name, bool exists, uint64_t files, uint64_t bytes)
+static void print_amount(const char *name, bool exists, uint64_t files, const char *separator,
+                         uint64_t bytes)
 {
     char count[TEXT_SIZE];
     char size[TEXT_SIZE];
     if (exists)
-        printf("%-18s%s, %s\n", name, text_count(files, "file", "files", count),
+        printf("%-18s%s%s%s\n", name, text_count(files, "file", "files", count), separator,
                text_size(bytes, size));
     else
         printf("%-18s%s\n", name, "none");
@@ -34,12 +35,12 @@ static void print_text(const b10_cache_info *info)
     print_field("environment key", info->environment_key);
     print_field("detected by", info->detection);
     print_field("local directory", info->local_directory);
-    print_amount("local cache", info->local_cache_exists, info->local_cache_files,
+    print_amount("local cache", info->local_cache_exists, info->local_cache_files, ", ",
                  info->local_cache_bytes);
     print_field("shared volume", info->b10fs_enabled ? "enabled" : "off (BASETEN_FS_ENABLED)");
     print_field("shared directory", info->shared_directory);
     print_field("archive", info->archive);
-    print_amount("stored cache", info->b10fs_cache_exists, info->b10fs_cache_files,
+    print_amount("stored cache", info->b10fs_cache_exists, info->b10fs_cache_files, " packed in ",
                  info->b10fs_cache_bytes);
     if (info->b10fs_cache_exists)
         print_field("created", text_time(info->b10fs_created_time, text));

@@ -1,6 +1,5 @@
 #include "cli/progress_bar.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +8,7 @@
 
 #include "cli/text.h"
 
-enum { BAR_WIDTH = 24, LINE_SIZE = 256, COLUMNS_UNKNOWN = 80 };
+enum { BAR_WIDTH = 16, LINE_SIZE = 256, COLUMNS_UNKNOWN = 80 };
 
 bool terminal_obeys(void)
 {
@@ -46,27 +45,37 @@ static unsigned percent(const b10_progress *progress)
     return (unsigned)((double)progress->bytes_done * 100.0 / (double)progress->bytes_total);
 }
 
-static size_t format_measured(char *line, const char *name, const b10_progress *progress)
+/* "22.4 of 152.4 MiB", or "22.4 MiB" while the total is unknown. */
+static const char *format_bytes(const b10_progress *progress, char out[2 * TEXT_SIZE])
 {
-    char done[TEXT_SIZE];
-    char total[TEXT_SIZE];
-    unsigned hundredths = percent(progress);
-    size_t filled = hundredths * BAR_WIDTH / 100;
-    int length =
-        snprintf(line, LINE_SIZE, "%s: %-8s [%.*s%.*s] %3u %%  %s of %s, %" PRIu64 " files", name,
-                 progress->phase, (int)filled, "########################",
-                 (int)(BAR_WIDTH - filled), "........................", hundredths,
-                 text_size(progress->bytes_done, done), text_size(progress->bytes_total, total),
-                 progress->files_done);
-    return (size_t)length;
+    const double mib = 1024.0 * 1024.0;
+    if (progress->bytes_total > 0)
+        snprintf(out, 2 * TEXT_SIZE, "%.1f of %.1f MiB", (double)progress->bytes_done / mib,
+                 (double)progress->bytes_total / mib);
+    else
+        snprintf(out, 2 * TEXT_SIZE, "%.1f MiB", (double)progress->bytes_done / mib);
+    return out;
 }
 
-static size_t format_unmeasured(char *line, const char *name, const b10_progress *progress)
+static const char *format_bar(const b10_progress *progress, char out[2 * TEXT_SIZE])
 {
-    char done[TEXT_SIZE];
-    int length = snprintf(line, LINE_SIZE, "%s: %-8s %s, %" PRIu64 " files", name, progress->phase,
-                          text_size(progress->bytes_done, done), progress->files_done);
-    return (size_t)length;
+    unsigned hundredths = percent(progress);
+    int filled = (int)(hundredths * BAR_WIDTH / 100);
+    snprintf(out, 2 * TEXT_SIZE, "[%.*s%.*s] %3u %%  ", filled, "################",
+             BAR_WIDTH - filled, "................", hundredths);
+    return out;
+}
+
+static size_t format_line(char line[LINE_SIZE], const char *name, const b10_progress *progress)
+{
+    char bar[2 * TEXT_SIZE];
+    char bytes[2 * TEXT_SIZE];
+    char files[TEXT_SIZE];
+    int length = snprintf(line, LINE_SIZE, "%s: %-8s %s%s, %s", name, progress->phase,
+                          progress->bytes_total > 0 ? format_bar(progress, bar) : "",
+                          format_bytes(progress, bytes),
+                          text_count(progress->files_done, "file", "files", files));
+    return length < LINE_SIZE ? (size_t)length : LINE_SIZE - 1;
 }
 
 void progress_bar_draw(struct progress_bar *bar, const b10_progress *progress)
@@ -74,14 +83,11 @@ void progress_bar_draw(struct progress_bar *bar, const b10_progress *progress)
     if (!bar->shown)
         return;
     char line[LINE_SIZE];
-    size_t length = progress->bytes_total > 0 ? format_measured(line, bar->name, progress)
-                                              : format_unmeasured(line, bar->name, progress);
+    size_t length = format_line(line, bar->name, progress);
     size_t columns = terminal_columns();
     /* The last column stays free: a full line would wrap and could not be drawn over. */
     if (length >= columns)
         length = columns - 1;
-    if (length >= LINE_SIZE)
-        length = LINE_SIZE - 1;
     fprintf(stderr, "\r%.*s\033[K", (int)length, line);
     fflush(stderr);
     bar->visible = true;

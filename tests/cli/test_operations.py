@@ -99,7 +99,7 @@ class Inspection(CommandTest):
         self.assertRegex(out, r"(?m)^stored cache +none$")
         self.ok("save")
         out, _ = self.ok("info")
-        self.assertRegex(out, r"(?m)^stored cache +3 files, 0\.0 MiB$")
+        self.assertRegex(out, r"(?m)^stored cache +3 files packed in 0\.0 MiB$")
         self.assertRegex(out, r"(?m)^created +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$")
         self.assertIn(self.archive(), out)
 
