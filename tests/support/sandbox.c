@@ -19,7 +19,7 @@
 
 enum { EXIT_FAILED = 1, EXIT_SKIPPED = 77 };
 
-void sandbox_run(void (*fn)(void *context), void *context)
+static int run_child(void (*fn)(void *context), void *context)
 {
     int status;
     fflush(NULL);
@@ -33,8 +33,20 @@ void sandbox_run(void (*fn)(void *context), void *context)
         assert_int_equal(errno, EINTR);
     if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SKIPPED)
         skip();
+    return status;
+}
+
+void sandbox_run(void (*fn)(void *context), void *context)
+{
+    int status = run_child(fn, context);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         fail_msg("the child ended with wait status %#x", (unsigned)status);
+}
+
+int sandbox_signal(void (*fn)(void *context), void *context)
+{
+    int status = run_child(fn, context);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
 void sandbox_fail(const char *file, int line, const char *condition)
@@ -57,15 +69,26 @@ static void install_filter(struct sock_filter *filter, size_t count)
         sandbox_skip("no seccomp filters here");
 }
 
-void sandbox_deny(int answer, long number)
+/* The return value `verdict` for one system call. */
+static void judge(uint32_t verdict, long number)
 {
     struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)answer),
+        BPF_STMT(BPF_RET | BPF_K, verdict),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     install_filter(filter, sizeof(filter) / sizeof(*filter));
+}
+
+void sandbox_deny(int answer, long number)
+{
+    judge(SECCOMP_RET_ERRNO | (uint32_t)answer, number);
+}
+
+void sandbox_kill(long number)
+{
+    judge(SECCOMP_RET_KILL_PROCESS, number);
 }
 
 void sandbox_deny_argument(int answer, long number, unsigned index, unsigned value)

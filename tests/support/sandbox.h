@@ -22,6 +22,9 @@ void sandbox_run(void (*fn)(void *context), void *context);
             sandbox_fail(__FILE__, __LINE__, #condition);                                          \
     } while (0)
 
+/* The same for a child that is meant to be killed; returns the signal, 0 if it was not. */
+int sandbox_signal(void (*fn)(void *context), void *context);
+
 _Noreturn void sandbox_fail(const char *file, int line, const char *condition);
 _Noreturn void sandbox_skip(const char *reason);
 
@@ -30,6 +33,9 @@ void sandbox_deny(int answer, long number);
 
 /* The same, only when argument `index` equals `value`. */
 void sandbox_deny_argument(int answer, long number, unsigned index, unsigned value);
+
+/* From now on system call `number` kills the process with SIGSYS. */
+void sandbox_kill(long number);
 
 /* A mount namespace of its own, nothing propagates; the scratch directory is opened again in it. Skips the test without
  * root. */

@@ -147,7 +147,6 @@ static void publish_after_lost_answer(void *context)
     const bool replace[] = {true, false};
     sandbox_deny(EIO, SYS_renameat2);
     sandbox_deny(EIO, SYS_renameat);
-    sandbox_deny(EIO, SYS_rename);
     for (size_t i = 0; i < 2; i++) {
         struct tempfile file = TEMPFILE_NONE;
         bool taken = true;
@@ -171,7 +170,6 @@ static void publish_failing(void *context)
     const bool replace[] = {true, false};
     sandbox_deny(EIO, SYS_renameat2);
     sandbox_deny(EIO, SYS_renameat);
-    sandbox_deny(EIO, SYS_rename);
     for (size_t i = 0; i < 2; i++) {
         struct tempfile file = TEMPFILE_NONE;
         struct b10_error error = ERROR_NONE;
