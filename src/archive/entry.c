@@ -42,38 +42,40 @@ static bool same_root(const char *a, const char *b)
     return strncmp(a, b, length) == 0;
 }
 
-static enum b10_reason refuse(const char *path, const char *why, struct b10_error *error)
+static enum b10_reason refuse(const char *path, const char *archive, const char *why,
+                              struct b10_error *error)
 {
     char quoted[400];
-    return error_set(error, B10_REASON_UNSAFE, "member '%s' %s",
-                     path_quote(quoted, sizeof quoted, path), why);
+    return error_set(error, B10_REASON_UNSAFE, "member '%s' of '%s' %s",
+                     path_quote(quoted, sizeof quoted, path), archive, why);
 }
 
-static enum b10_reason check_target(const struct entry *entry, struct b10_error *error)
+static enum b10_reason check_target(const struct entry *entry, const char *archive,
+                                    struct b10_error *error)
 {
     const char *target = entry->target;
     if (!target || !*target || strlen(target) > PATH_LIMIT)
-        return refuse(entry->path, "is a link without a usable target", error);
+        return refuse(entry->path, archive, "is a link without a usable target", error);
     if (entry->type == ENTRY_SYMLINK &&
         !path_link_stays_inside(entry_inner_path(entry->path), target))
-        return refuse(entry->path, "is a symlink that leaves its root", error);
+        return refuse(entry->path, archive, "is a symlink that leaves its root", error);
     if (entry->type == ENTRY_HARDLINK &&
         (!is_member_below_root(target) || !same_root(entry->path, target)))
-        return refuse(entry->path, "is a link to something outside its root", error);
+        return refuse(entry->path, archive, "is a link to something outside its root", error);
     if (entry->type == ENTRY_HARDLINK && strcmp(entry->path, target) == 0)
-        return refuse(entry->path, "is a link to itself", error);
+        return refuse(entry->path, archive, "is a link to itself", error);
     return B10_REASON_OK;
 }
 
-enum b10_reason entry_check(const struct entry *entry, struct b10_error *error)
+enum b10_reason entry_check(const struct entry *entry, const char *archive, struct b10_error *error)
 {
     if (!is_member_below_root(entry->path))
-        return refuse(entry->path, "has a path that no archive may hold", error);
+        return refuse(entry->path, archive, "has a path that no archive may hold", error);
     if (entry->mtime_ns >= NS_PER_S)
-        return refuse(entry->path, "has an impossible modification time", error);
+        return refuse(entry->path, archive, "has an impossible modification time", error);
     if (entry->type != ENTRY_FILE && entry->size != 0)
-        return refuse(entry->path, "has a content although it is not a file", error);
+        return refuse(entry->path, archive, "has a content although it is not a file", error);
     if (entry->type == ENTRY_SYMLINK || entry->type == ENTRY_HARDLINK)
-        return check_target(entry, error);
+        return check_target(entry, archive, error);
     return B10_REASON_OK;
 }

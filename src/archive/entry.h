@@ -26,8 +26,8 @@ struct entry {
 };
 
 /* Path rules of path.h; first component a root name by entry_is_root_name; a symlink stays inside its root; a hard link
- * names a member of the same root; mtime_ns < 10^9. UNSAFE otherwise, the message naming the member. */
-MUST_CHECK enum b10_reason entry_check(const struct entry *entry, struct b10_error *error);
+ * names a member of the same root; mtime_ns < 10^9. UNSAFE otherwise, the message naming the member and `archive`. */
+MUST_CHECK enum b10_reason entry_check(const struct entry *entry, const char *archive, struct b10_error *error);
 
 /* 1 to 32 characters of [a-z0-9_], not beginning with a digit or '_'. */
 bool entry_is_root_name(const char *name, size_t length);

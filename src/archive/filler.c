@@ -44,7 +44,7 @@ bool filler_accepts(const struct tree *tree, uint32_t item)
 {
     char path[PATH_LIMIT + 64];
     const struct entry entry = {.type = ENTRY_FILE, .path = path};
-    return full_path(path, sizeof(path), tree, item) && entry_check(&entry, NULL) == B10_REASON_OK;
+    return full_path(path, sizeof(path), tree, item) && entry_check(&entry, "", NULL) == B10_REASON_OK;
 }
 
 /* Directories' times are not kept by a load, so they are not stored either: touching a directory changes no archive. */
@@ -65,7 +65,7 @@ static bool describe(struct filler *filler, uint32_t index, uint32_t original, c
     return full_path(filler->path, sizeof(filler->path), filler->tree, index) &&
            (!is_link ||
             full_path(filler->original, sizeof(filler->original), filler->tree, original)) &&
-           entry_check(entry, NULL) == B10_REASON_OK;
+           entry_check(entry, "", NULL) == B10_REASON_OK;
 }
 
 static enum b10_reason add_member(struct filler *filler, uint32_t item, uint32_t original,
@@ -147,16 +147,6 @@ static enum b10_reason copy_members(const struct filler *filler, struct packed *
     return bytes_append(&packed->targets, filler->targets.data, filler->targets.size, error);
 }
 
-/* The compressor needs room for the worst case; what it did not use would otherwise wait in the window. */
-static void give_back_spare(struct bytes *bytes)
-{
-    unsigned char *data = realloc(bytes->data, bytes->size > 0 ? bytes->size : 1);
-    if (data == NULL)
-        return;
-    bytes->data = data;
-    bytes->capacity = bytes->size > 0 ? bytes->size : 1;
-}
-
 enum b10_reason filler_close(struct filler *filler, enum frame_kind kind, struct packed **out,
                              struct b10_error *error)
 {
@@ -168,7 +158,6 @@ enum b10_reason filler_close(struct filler *filler, enum frame_kind kind, struct
         return error_no_memory(error);
     TRY(zstd_encode(filler->encoder, filler->content.data, filler->content.size,
                     &packed->compressed, error));
-    give_back_spare(&packed->compressed);
     TRY(copy_members(filler, packed, error));
     packed->frame = (struct frame){.kind = kind,
                                    .compressed_size = (uint32_t)packed->compressed.size,

@@ -301,7 +301,7 @@ static enum b10_reason take_entry(struct tar_decoder *decoder, const struct tar_
         (entry->type == ENTRY_FILE || entry->type == ENTRY_HARDLINK) && (scanned->mode & 0100) != 0;
     entry->mtime_s = archive_entry_mtime(decoder->member);
     entry->mtime_ns = (uint32_t)archive_entry_mtime_nsec(decoder->member);
-    return entry_check(entry, error);
+    return entry_check(entry, decoder->name, error);
 }
 
 /* The content must be the frame's own bytes, all of them in one piece, where the scan saw them. */

@@ -1,9 +1,11 @@
 #include "archive/tar_scan.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "archive/entry.h"
 #include "archive/tar_codec.h"
+#include "fs/path.h"
 
 /* A ustar header block (POSIX.1-2017, pax, "ustar Interchange Format"). */
 enum { NAME, MODE, SIZE, TYPE, LINKNAME, MAGIC, PREFIX };
@@ -21,6 +23,7 @@ static const uint64_t USTAR_SIZE_END = UINT64_C(1)
 
 struct scan {
     const unsigned char *frame;
+    const unsigned char *block; /* the header in hand */
     size_t size;
     size_t position;
     const char *name;
@@ -35,10 +38,18 @@ static enum b10_reason corrupt(const struct scan *scan, const char *what)
                      what, scan->position);
 }
 
+/* Names the member as far as its blocks do: that a rule is broken does not mean that nothing can be read. */
 static enum b10_reason unsafe(const struct scan *scan, const char *what)
 {
-    return error_set(scan->error, B10_REASON_UNSAFE, "'%s': %s at byte %zu of a frame", scan->name,
-                     what, scan->position);
+    struct tar_text name = scan->path;
+    if (!name.data) {
+        name.data = (const char *)scan->block + field[NAME].at;
+        name.size = strnlen(name.data, field[NAME].size);
+    }
+    char text[256], quoted[512];
+    snprintf(text, sizeof(text), "%.*s", (int)(name.size < 255 ? name.size : 255), name.data);
+    return error_set(scan->error, B10_REASON_UNSAFE, "'%s': %s, member '%s' at byte %zu of a frame",
+                     scan->name, what, path_quote(quoted, sizeof(quoted), text), scan->position);
 }
 
 /* Octal digits, then only NUL and space. */
@@ -94,6 +105,7 @@ static enum b10_reason take_block(struct scan *scan, const char *types, const un
     if (scan->size - scan->position < TAR_BLOCK)
         return corrupt(scan, "a tar header is cut off");
     *block = scan->frame + scan->position;
+    scan->block = *block;
     if (all_zero(*block, TAR_BLOCK))
         return corrupt(scan, "an end-of-archive marker");
     if (memcmp(*block + field[MAGIC].at, "ustar", 5) != 0 && !checksum_is_right(*block))
