@@ -1,0 +1,589 @@
+#include "support/forge.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#include "archive/entry.h"
+
+enum { BLOCK = 512, SAMPLE_SLICE = 4096 };
+static const int64_t sample_mtime = 1700000000;
+
+static void ok(enum b10_reason reason)
+{
+    assert_int_equal(reason, B10_REASON_OK);
+}
+
+static void append(struct bytes *out, const void *data, size_t size)
+{
+    if (size > 0)
+        ok(bytes_append(out, data, size, NULL));
+}
+
+static char *copy(const char *text)
+{
+    char *made = strdup(text);
+    assert_non_null(made);
+    return made;
+}
+
+/* array[count] of `size` bytes each, zeroed, after growing by one; returns the new element's index. */
+static size_t grow(void *array_pointer, size_t *count, size_t size)
+{
+    void *array;
+    memcpy(&array, array_pointer, sizeof(array));
+    array = realloc(array, (*count + 1) * size);
+    assert_non_null(array);
+    memset((char *)array + *count * size, 0, size);
+    memcpy(array_pointer, &array, sizeof(array));
+    return (*count)++;
+}
+
+static void add_root(struct manifest *manifest, const char *name, const char *origin)
+{
+    size_t i = grow(&manifest->roots, &manifest->root_count, sizeof(*manifest->roots));
+    struct manifest_root *root = &manifest->roots[i];
+    root->name = copy(name);
+    size_t k = grow(&root->origins, &root->origin_count, sizeof(*root->origins));
+    root->origins[k] = copy(origin);
+}
+
+static void add_fact(struct manifest *manifest, const char *name, const char *value)
+{
+    size_t i = grow(&manifest->facts, &manifest->fact_count, sizeof(*manifest->facts));
+    manifest->facts[i].name = copy(name);
+    manifest->facts[i].value = copy(value);
+}
+
+void forge_init(struct forge *forge)
+{
+    *forge = (struct forge){0};
+    struct manifest *manifest = &forge->manifest;
+    manifest->format = ARCHIVE_FORMAT;
+    manifest->kind = copy("inductor");
+    manifest->key = copy("inductor-cpu-x86_64-avx2-linux-0123456789abcdef");
+    manifest->creator = copy("forge 1");
+    memset(manifest->token, 'a', 32);
+    manifest->created_s = sample_mtime;
+    add_fact(manifest, "architecture", "x86_64");
+    add_fact(manifest, "kind", "inductor");
+    add_root(manifest, "inductor", "/tmp/torchinductor_root");
+    add_root(manifest, "headers", "/tmp/torchinductor_root/precompiled_headers");
+}
+
+void forge_release(struct forge *forge)
+{
+    manifest_release(&forge->manifest);
+    for (size_t i = 0; i < forge->frame_count; i++) {
+        bytes_release(&forge->frames[i].content);
+        bytes_release(&forge->frames[i].compressed);
+    }
+    free(forge->frames);
+    bytes_release(&forge->index);
+    bytes_release(&forge->json);
+    bytes_release(&forge->payload);
+    bytes_release(&forge->signature);
+    free(forge->rows);
+    bytes_release(&forge->file);
+}
+
+struct forge_frame *forge_frame(struct forge *forge, enum frame_kind kind)
+{
+    forge->frame_open = false;
+    size_t i = grow(&forge->frames, &forge->frame_count, sizeof(*forge->frames));
+    forge->frames[i].about.kind = kind;
+    return &forge->frames[i];
+}
+
+void forge_close_frame(struct forge *forge)
+{
+    forge->frame_open = false;
+}
+
+static struct forge_frame *members_frame(struct forge *forge)
+{
+    if (forge->frame_open)
+        return &forge->frames[forge->frame_count - 1];
+    struct forge_frame *frame = forge_frame(forge, FRAME_MEMBERS);
+    forge->frame_open = true;
+    return frame;
+}
+
+/* A pax header: a member of its own whose content is records of "length key=value\n". */
+static void pax_header(struct bytes *out, char type, const char *records)
+{
+    struct bytes body = BYTES_EMPTY;
+    while (*records != '\0') {
+        size_t length = strcspn(records, "\n");
+        size_t whole = length + 3; /* a digit, the space and the newline */
+        while ((size_t)snprintf(NULL, 0, "%zu", whole) + length + 2 > whole)
+            whole++;
+        ok(bytes_format(&body, NULL, "%zu %.*s\n", whole, (int)length, records));
+        records += length + (records[length] == '\n');
+    }
+    struct forge_tar header = {.name = "PaxHeader", .type = type, .size = body.size};
+    forge_tar_header(out, &header);
+    forge_tar_content(out, body.data, body.size);
+    bytes_release(&body);
+}
+
+static void octal(char *field, size_t size, uint64_t value)
+{
+    char text[32];
+    snprintf(text, sizeof(text), "%0*" PRIo64, (int)size - 1, value);
+    memcpy(field, text, size - 1);
+}
+
+static void checksum(unsigned char block[BLOCK], bool wrong)
+{
+    unsigned sum = wrong ? 1 : 0;
+    memset(block + 148, ' ', 8);
+    for (size_t i = 0; i < BLOCK; i++)
+        sum += block[i];
+    char text[16];
+    snprintf(text, sizeof(text), "%06o", sum);
+    memcpy(block + 148, text, 7);
+}
+
+void forge_tar_header(struct bytes *out, const struct forge_tar *tar)
+{
+    char type = tar->type == 0 ? '0' : tar->type;
+    size_t length = strlen(tar->name);
+    bool long_name = length > 100;
+    if (tar->global != NULL)
+        pax_header(out, 'g', tar->global);
+    if (tar->pax != NULL || long_name) {
+        struct bytes records = BYTES_EMPTY;
+        if (long_name)
+            ok(bytes_format(&records, NULL, "path=%s\n", tar->name));
+        ok(bytes_append_text(&records, tar->pax == NULL ? "" : tar->pax, NULL));
+        ok(bytes_terminate(&records, NULL));
+        pax_header(out, 'x', (const char *)records.data);
+        bytes_release(&records);
+    }
+    union {
+        unsigned char bytes[BLOCK];
+        char text[BLOCK];
+    } block = {{0}};
+    memcpy(block.text, tar->name, long_name ? 100 : length);
+    unsigned mode = tar->mode != 0 ? tar->mode : type == '5' ? 0755U : 0644U;
+    octal(block.text + 100, 8, mode);
+    octal(block.text + 108, 8, 0);
+    octal(block.text + 116, 8, 0);
+    octal(block.text + 124, 12, type == '1' || type == '2' || type == '5' ? 0 : tar->size);
+    if (tar->sized != NULL)
+        memcpy(block.text + 124, tar->sized, strlen(tar->sized) < 12 ? strlen(tar->sized) : 12);
+    octal(block.text + 136, 12, (uint64_t)tar->mtime);
+    block.text[156] = type;
+    if (tar->link != NULL)
+        memcpy(block.text + 157, tar->link, strlen(tar->link) < 100 ? strlen(tar->link) : 100);
+    memcpy(block.text + 257, "ustar\00000", 8);
+    checksum(block.bytes, tar->wrong_checksum);
+    append(out, block.bytes, BLOCK);
+}
+
+void forge_tar_content(struct bytes *out, const void *content, size_t size)
+{
+    append(out, content, size);
+    ok(bytes_append_zeros(out, (size_t)entry_padded(size) - size, NULL));
+}
+
+static uint32_t root_of(const struct forge *forge, const char *path)
+{
+    size_t length = strcspn(path, "/");
+    for (uint32_t i = 0; i < forge->manifest.root_count; i++)
+        if (strlen(forge->manifest.roots[i].name) == length &&
+            strncmp(forge->manifest.roots[i].name, path, length) == 0)
+            return i;
+    return 0;
+}
+
+static void json_string(struct bytes *out, const char *text)
+{
+    ok(bytes_append_text(out, "\"", NULL));
+    for (const char *c = text; *c != '\0'; c++)
+        if (*c == '"' || *c == '\\' || (unsigned char)*c < 32)
+            ok(bytes_format(out, NULL, "\\u%04x", (unsigned)(unsigned char)*c));
+        else
+            append(out, c, 1);
+    ok(bytes_append_text(out, "\"", NULL));
+}
+
+static void index_line(struct forge *forge, const struct forge_tar *tar, size_t frame, bool is_void)
+{
+    char type = tar->type == 0 ? '0' : tar->type;
+    const char *types[] = {"file", "link", "symlink", "file", "file", "directory"};
+    const char *word = type >= '0' && type <= '5' ? types[type - '0'] : "file";
+    bool has_target = type == '1' || type == '2';
+    ok(bytes_format(&forge->index, NULL, "[%u,", root_of(forge, tar->name)));
+    json_string(&forge->index, entry_inner_path(tar->name));
+    ok(bytes_format(&forge->index, NULL, ",\"%s\",%d,%" PRId64 ",0,%" PRIu64 ",%zu,%d", word,
+                    (type == '0' || type == '1') && (tar->mode & 0100) != 0, tar->mtime,
+                    type == '0' ? tar->size : 0, frame, is_void));
+    if (has_target) {
+        ok(bytes_append_text(&forge->index, ",", NULL));
+        json_string(&forge->index, type == '1' ? entry_inner_path(tar->link) : tar->link);
+    }
+    ok(bytes_append_text(&forge->index, "]\n", NULL));
+}
+
+static uint64_t on_disk(uint64_t size)
+{
+    return size == 0 ? 4096 : (size + 4095) / 4096 * 4096;
+}
+
+static void count(struct forge *forge, char type, uint64_t size)
+{
+    struct manifest_totals *totals = &forge->manifest.totals;
+    if (type == '5') {
+        totals->directories++;
+        totals->disk_bytes += 4096;
+        return;
+    }
+    if (type == '2') {
+        totals->symlinks++;
+        return;
+    }
+    totals->files++;
+    totals->duplicates += type == '1';
+    totals->bytes += size;
+    totals->disk_bytes += on_disk(size);
+}
+
+void forge_add(struct forge *forge, const struct forge_tar *tar, const void *content)
+{
+    char type = tar->type == 0 ? '0' : tar->type;
+    struct forge_frame *frame = members_frame(forge);
+    frame->about.members++;
+    forge_tar_header(&frame->content, tar);
+    if (content != NULL)
+        forge_tar_content(&frame->content, content, tar->size);
+    count(forge, type, tar->size);
+    index_line(forge, tar, forge->frame_count - 1, false);
+}
+
+void forge_announce_directory(struct forge *forge, const char *path)
+{
+    struct manifest_root *root = &forge->manifest.roots[root_of(forge, path)];
+    size_t i = grow(&root->directories, &root->directory_count, sizeof(*root->directories));
+    root->directories[i] = copy(entry_inner_path(path));
+}
+
+void forge_directory(struct forge *forge, const char *path)
+{
+    forge_announce_directory(forge, path);
+    struct forge_tar tar = {.name = path, .type = '5', .mtime = sample_mtime};
+    forge_add(forge, &tar, NULL);
+}
+
+void forge_file(struct forge *forge, const char *path, const char *text)
+{
+    struct forge_tar tar = {.name = path, .mtime = sample_mtime, .size = strlen(text)};
+    forge_add(forge, &tar, text);
+}
+
+void forge_link(struct forge *forge, const char *path, const char *original, uint64_t size)
+{
+    struct forge_tar tar = {
+        .name = path, .type = '1', .link = original, .mtime = sample_mtime, .size = size};
+    forge_add(forge, &tar, NULL);
+}
+
+void forge_symlink(struct forge *forge, const char *path, const char *target)
+{
+    struct forge_tar tar = {
+        .name = path, .type = '2', .link = target, .mode = 0777, .mtime = sample_mtime};
+    forge_add(forge, &tar, NULL);
+}
+
+void forge_raw(struct forge *forge, const void *data, size_t size, uint32_t members)
+{
+    struct forge_frame *frame = members_frame(forge);
+    append(&frame->content, data, size);
+    frame->about.members += members;
+}
+
+static void add_slices(struct forge *forge, uint32_t sliced, const unsigned char *content,
+                       uint64_t size, uint64_t slice)
+{
+    for (uint64_t offset = 0; offset < size; offset += slice) {
+        uint64_t length = size - offset < slice ? size - offset : slice;
+        struct forge_frame *frame = forge_frame(forge, FRAME_SLICE);
+        frame->about.sliced = sliced;
+        frame->about.offset = offset;
+        append(&frame->content, content + offset, (size_t)length);
+        if (offset + length == size)
+            ok(bytes_append_zeros(&frame->content, (size_t)(entry_padded(size) - size), NULL));
+    }
+}
+
+uint32_t forge_sliced(struct forge *forge, const char *path, const void *content, uint64_t size,
+                      uint64_t slice, bool is_void)
+{
+    struct manifest *manifest = &forge->manifest;
+    uint32_t sliced =
+        (uint32_t)grow(&manifest->sliced, &manifest->sliced_count, sizeof(*manifest->sliced));
+    manifest->sliced[sliced] = (struct manifest_sliced){
+        .path = copy(entry_inner_path(path)),
+        .size = size,
+        .mtime_s = sample_mtime,
+        .root = root_of(forge, path),
+        .is_void = is_void,
+    };
+    struct forge_tar tar = {.name = path, .mtime = sample_mtime, .size = size};
+    struct forge_frame *header = forge_frame(forge, FRAME_HEADER);
+    header->about.sliced = sliced;
+    header->about.members = 1;
+    forge_tar_header(&header->content, &tar);
+    index_line(forge, &tar, forge->frame_count - 1, is_void);
+    if (!is_void)
+        count(forge, '0', size);
+    add_slices(forge, sliced, content, size, slice);
+    return sliced;
+}
+
+static void compress(struct bytes *out, const void *data, size_t size)
+{
+    bytes_clear(out);
+    size_t bound = ZSTD_compressBound(size);
+    ok(bytes_reserve(out, bound, NULL));
+    ZSTD_CCtx *context = ZSTD_createCCtx();
+    ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1);
+    size_t made = ZSTD_compress2(context, out->data, bound, data, size);
+    assert_false(ZSTD_isError(made));
+    ZSTD_freeCCtx(context);
+    out->size = made;
+}
+
+/* What is true of a frame, into its description. */
+static void describe(struct forge_frame *frame)
+{
+    frame->about.compressed_size = (uint32_t)frame->compressed.size;
+    frame->about.content_size = (uint32_t)frame->content.size;
+    digest_256(frame->about.digest, frame->compressed.data, frame->compressed.size);
+}
+
+void forge_recompress(struct forge *forge, size_t index)
+{
+    struct forge_frame *frame = &forge->frames[index];
+    compress(&frame->compressed, frame->content.data, frame->content.size);
+    describe(frame);
+    forge->manifest.frames[index] = frame->about;
+}
+
+void forge_seal(struct forge *forge)
+{
+    if (forge->sealed)
+        return;
+    forge->sealed = true;
+    if (forge->frame_count == 0 || forge->frames[forge->frame_count - 1].about.kind != FRAME_END)
+        ok(bytes_append_zeros(&forge_frame(forge, FRAME_END)->content, ARCHIVE_END_SIZE, NULL));
+    struct manifest *manifest = &forge->manifest;
+    manifest->frames = calloc(forge->frame_count, sizeof(*manifest->frames));
+    assert_non_null(manifest->frames);
+    manifest->frame_count = forge->frame_count;
+    for (size_t i = 0; i < forge->frame_count; i++) {
+        struct forge_frame *frame = &forge->frames[i];
+        if (frame->compressed.size == 0)
+            compress(&frame->compressed, frame->content.data, frame->content.size);
+        describe(frame);
+        manifest->frames[i] = frame->about;
+    }
+}
+
+static void skippable(struct bytes *out, uint32_t magic, const struct bytes *payload)
+{
+    unsigned char header[SKIPPABLE_HEADER_SIZE];
+    skippable_header(header, magic, (uint32_t)payload->size);
+    append(out, header, sizeof(header));
+    append(out, payload->data, payload->size);
+}
+
+static void pack_json(struct bytes *payload, const struct bytes *json)
+{
+    struct bytes compressed = BYTES_EMPTY;
+    compress(&compressed, json->data, json->size);
+    unsigned char digest[DIGEST_SIZE];
+    digest_256(digest, compressed.data, compressed.size);
+    bytes_clear(payload);
+    append(payload, digest, sizeof(digest));
+    append(payload, compressed.data, compressed.size);
+    bytes_release(&compressed);
+}
+
+static void make_payload(struct forge *forge)
+{
+    if (forge->payload.size > 0)
+        return;
+    if (forge->json.size > 0)
+        pack_json(&forge->payload, &forge->json);
+    else
+        ok(manifest_encode(&forge->manifest, &forge->payload, NULL));
+}
+
+static void add_row(struct forge *forge, size_t compressed, size_t content)
+{
+    size_t i = grow(&forge->rows, &forge->row_count, sizeof(*forge->rows));
+    forge->rows[i] = (struct seek_row){(uint32_t)compressed, (uint32_t)content};
+}
+
+static void make_rows(struct forge *forge, size_t index_size)
+{
+    if (forge->rows != NULL)
+        return;
+    for (size_t i = 0; i < forge->frame_count; i++)
+        add_row(forge, forge->frames[i].compressed.size, forge->frames[i].content.size);
+    add_row(forge, SKIPPABLE_HEADER_SIZE + index_size, 0);
+    add_row(forge, SKIPPABLE_HEADER_SIZE + forge->payload.size, 0);
+    if (forge->signature.size > 0)
+        add_row(forge, SKIPPABLE_HEADER_SIZE + forge->signature.size, 0);
+}
+
+void forge_assemble(struct forge *forge)
+{
+    forge_seal(forge);
+    struct bytes index = BYTES_EMPTY;
+    compress(&index, forge->index.data, forge->index.size);
+    if (forge->manifest.index_size == 0) {
+        forge->manifest.index_size = index.size;
+        digest_256(forge->manifest.index_digest, index.data, index.size);
+    }
+    make_payload(forge);
+    bytes_clear(&forge->file);
+    for (size_t i = 0; i < forge->frame_count; i++)
+        append(&forge->file, forge->frames[i].compressed.data, forge->frames[i].compressed.size);
+    forge->index_offset = forge->file.size;
+    skippable(&forge->file, SKIPPABLE_INDEX, &index);
+    forge->manifest_offset = forge->file.size;
+    skippable(&forge->file, SKIPPABLE_MANIFEST, &forge->payload);
+    if (forge->signature.size > 0)
+        skippable(&forge->file, SKIPPABLE_SIGNATURE, &forge->signature);
+    make_rows(forge, index.size);
+    forge->table_offset = forge->file.size;
+    ok(seek_table_encode(forge->rows, forge->row_count, &forge->file, NULL));
+    bytes_release(&index);
+}
+
+void forge_save(struct forge *forge, const char *path)
+{
+    if (forge->file.size == 0)
+        forge_assemble(forge);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, forge->file.data, forge->file.size), forge->file.size);
+    assert_int_equal(close(fd), 0);
+}
+
+/* The text that manifest.c makes, by decompressing it again. */
+static void read_json(struct forge *forge)
+{
+    if (forge->json.size > 0)
+        return;
+    /* Through assemble, so that the index is known. */
+    forge_assemble(forge);
+    const struct bytes *payload = &forge->payload;
+    unsigned long long size =
+        ZSTD_getFrameContentSize(payload->data + DIGEST_SIZE, payload->size - DIGEST_SIZE);
+    size_t room = size < (64U << 20) ? (size_t)size : 1U << 20;
+    ok(bytes_reserve(&forge->json, room + 1, NULL));
+    size_t made = ZSTD_decompress(forge->json.data, room, payload->data + DIGEST_SIZE,
+                                  payload->size - DIGEST_SIZE);
+    assert_false(ZSTD_isError(made));
+    forge->json.size = made;
+}
+
+/* Everything that depends on the manifest's text is made anew by the next assemble. */
+static void forget_assembly(struct forge *forge)
+{
+    bytes_clear(&forge->payload);
+    bytes_clear(&forge->file);
+    free(forge->rows);
+    forge->rows = NULL;
+    forge->row_count = 0;
+}
+
+void forge_json(struct forge *forge, const char *from, const char *to)
+{
+    read_json(forge);
+    ok(bytes_terminate(&forge->json, NULL));
+    char *place = strstr((char *)forge->json.data, from);
+    if (place == NULL)
+        fail_msg("no '%s' in the manifest %s", from, (char *)forge->json.data);
+    struct bytes made = BYTES_EMPTY;
+    append(&made, forge->json.data, (size_t)(place - (char *)forge->json.data));
+    append(&made, to, strlen(to));
+    append(&made, place + strlen(from), strlen(place + strlen(from)));
+    bytes_release(&forge->json);
+    forge->json = made;
+    forget_assembly(forge);
+}
+
+/* Every byte differs from its neighbours' slices, but for one slice of zeros. */
+static unsigned char *sample_content(uint64_t size)
+{
+    unsigned char *content = malloc((size_t)size + 1);
+    assert_non_null(content);
+    for (uint64_t i = 0; i < size; i++)
+        content[i] = i / SAMPLE_SLICE == 1 ? 0 : (unsigned char)(i % 251 + i / SAMPLE_SLICE);
+    return content;
+}
+
+void forge_sample(struct forge *forge, uint64_t large)
+{
+    forge_directory(forge, "inductor/ab");
+    forge_directory(forge, "inductor/ab/empty");
+    forge_file(forge, "inductor/ab/code.py", "print('hello')\n");
+    forge_link(forge, "inductor/ab/same.py", "inductor/ab/code.py", 15);
+    forge_link(forge, "inductor/same.py", "inductor/ab/code.py", 15);
+    forge_file(forge, "inductor/ab/nothing", "");
+    forge_close_frame(forge);
+    struct forge_tar tool = {.name = "inductor/tool", .mode = 0755, .mtime = 1234567890, .size = 9};
+    forge_add(forge, &tool, "#!/bin/sh");
+    forge_symlink(forge, "inductor/ab/link", "../tool");
+    if (large > 0) {
+        unsigned char *content = sample_content(large);
+        forge_sliced(forge, "inductor/large", content, large, SAMPLE_SLICE, false);
+        free(content);
+        forge_link(forge, "inductor/large2", "inductor/large", large);
+    }
+    forge_file(forge, "headers/pch.h", "#define X 1\n");
+}
+
+static void set_time(const char *path, int64_t mtime)
+{
+    struct timespec times[2] = {{.tv_sec = (time_t)mtime}, {.tv_sec = (time_t)mtime}};
+    assert_int_equal(utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW), 0);
+}
+
+void forge_tree(const struct scratch *scratch, const char *relative, uint64_t large)
+{
+    const char *paths[] = {"inductor/ab/code.py", "inductor/ab/same.py", "inductor/same.py",
+                           "inductor/ab/nothing", "inductor/tool",       "inductor/ab/link",
+                           "headers/pch.h",       "inductor/large",      "inductor/large2"};
+    const char *texts[] = {"print('hello')\n", "print('hello')\n",
+                           "print('hello')\n", "",
+                           "#!/bin/sh",        NULL,
+                           "#define X 1\n"};
+    char path[512];
+    snprintf(path, sizeof(path), "%s/inductor/ab/empty", relative);
+    scratch_mkdir(scratch, path);
+    unsigned char *content = sample_content(large);
+    for (size_t i = 0; i < (large > 0 ? 9 : 7); i++) {
+        snprintf(path, sizeof(path), "%s/%s", relative, paths[i]);
+        if (i >= 7)
+            scratch_write(scratch, path, content, (size_t)large);
+        else if (texts[i] != NULL)
+            scratch_text(scratch, path, texts[i]);
+        else
+            assert_int_equal(symlinkat("../tool", scratch->fd, path), 0);
+        if (i == 4)
+            assert_int_equal(chmod(scratch_path(scratch, path), 0777), 0);
+        set_time(scratch_path(scratch, path), i == 4 ? 1234567890 : sample_mtime);
+    }
+    free(content);
+}
