@@ -8,7 +8,7 @@
 
 #include "cli/text.h"
 
-enum { BAR_WIDTH = 16, LINE_SIZE = 256, COLUMNS_UNKNOWN = 80 };
+enum { BAR_WIDTH = 16, PART_SIZE = 64, LINE_SIZE = 256, COLUMNS_UNKNOWN = 80 };
 
 bool terminal_obeys(void)
 {
@@ -46,32 +46,36 @@ static unsigned percent(const b10_progress *progress)
 }
 
 /* "22.4 of 152.4 MiB", or "22.4 MiB" while the total is unknown. */
-static const char *format_bytes(const b10_progress *progress, char out[2 * TEXT_SIZE])
+static const char *format_bytes(const b10_progress *progress, char out[PART_SIZE])
 {
     const double mib = 1024.0 * 1024.0;
     if (progress->bytes_total > 0)
-        snprintf(out, 2 * TEXT_SIZE, "%.1f of %.1f MiB", (double)progress->bytes_done / mib,
+        snprintf(out, PART_SIZE, "%.1f of %.1f MiB", (double)progress->bytes_done / mib,
                  (double)progress->bytes_total / mib);
     else
-        snprintf(out, 2 * TEXT_SIZE, "%.1f MiB", (double)progress->bytes_done / mib);
+        snprintf(out, PART_SIZE, "%.1f MiB", (double)progress->bytes_done / mib);
     return out;
 }
 
-static const char *format_bar(const b10_progress *progress, char out[2 * TEXT_SIZE])
+static const char *format_bar(const b10_progress *progress, char out[PART_SIZE])
 {
     unsigned hundredths = percent(progress);
     int filled = (int)(hundredths * BAR_WIDTH / 100);
-    snprintf(out, 2 * TEXT_SIZE, "[%.*s%.*s] %3u %%  ", filled, "################",
-             BAR_WIDTH - filled, "................", hundredths);
+    snprintf(out, PART_SIZE, "[%.*s%.*s] %3u %%  ", filled, "################", BAR_WIDTH - filled,
+             "................", hundredths);
     return out;
 }
 
 static size_t format_line(char line[LINE_SIZE], const char *name, const b10_progress *progress)
 {
-    char bar[2 * TEXT_SIZE];
-    char bytes[2 * TEXT_SIZE];
+    char bar[PART_SIZE];
+    char bytes[PART_SIZE];
     char files[TEXT_SIZE];
-    int length = snprintf(line, LINE_SIZE, "%s: %-8s %s%s, %s", name, progress->phase,
+    int length;
+    if (progress->bytes_total == 0 && progress->bytes_done == 0 && progress->files_done == 0)
+        length = snprintf(line, LINE_SIZE, "%s: %s", name, progress->phase);
+    else
+        length = snprintf(line, LINE_SIZE, "%s: %-8s %s%s, %s", name, progress->phase,
                           progress->bytes_total > 0 ? format_bar(progress, bar) : "",
                           format_bytes(progress, bytes),
                           text_count(progress->files_done, "file", "files", files));

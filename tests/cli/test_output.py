@@ -136,7 +136,7 @@ class Terminal(CommandTest):
         code, out, seen = self.on_terminal("save", environment={"TERM": "xterm"})
         self.assertEqual(code, 0)
         self.assertIn("saved 3 files", out)
-        self.assertRegex(seen, r"\rsave: \w+ ")
+        self.assertRegex(seen, r"\rsave: \w+")
         self.assertTrue(seen.endswith("\r\033[K"), repr(seen))
 
     def test_no_control_sequence_without_a_terminal_that_obeys_or_when_unwanted(self):
