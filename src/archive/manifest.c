@@ -1,0 +1,111 @@
+#include "archive/manifest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "archive/manifest_decode.h"
+#include "archive/manifest_text.h"
+#include "archive/zstd_codec.h"
+#include "base/guard.h"
+
+/* ---- what every manifest needs ---- */
+
+int manifest_find_root(const struct manifest *manifest, const char *name, size_t length)
+{
+    for (size_t i = 0; i < manifest->root_count; i++)
+        if (strncmp(manifest->roots[i].name, name, length) == 0 &&
+            manifest->roots[i].name[length] == '\0')
+            return (int)i;
+    return -1;
+}
+
+static void free_texts(char **texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(texts[i]);
+    free(texts);
+}
+
+void manifest_release(struct manifest *manifest)
+{
+    free(manifest->kind);
+    free(manifest->key);
+    free(manifest->creator);
+    for (size_t i = 0; i < manifest->fact_count; i++) {
+        free(manifest->facts[i].name);
+        free(manifest->facts[i].value);
+    }
+    free(manifest->facts);
+    for (size_t i = 0; i < manifest->root_count; i++) {
+        free(manifest->roots[i].name);
+        free_texts(manifest->roots[i].origins, manifest->roots[i].origin_count);
+        free_texts(manifest->roots[i].directories, manifest->roots[i].directory_count);
+    }
+    free(manifest->roots);
+    for (size_t i = 0; i < manifest->sliced_count; i++)
+        free(manifest->sliced[i].path);
+    free(manifest->sliced);
+    free(manifest->frames);
+    *manifest = (struct manifest)MANIFEST_EMPTY;
+}
+
+void manifest_guard(struct manifest *manifest)
+{
+    manifest_release(manifest);
+}
+
+/* ---- encoding ---- */
+
+enum b10_reason manifest_encode(const struct manifest *manifest, struct bytes *out,
+                                struct b10_error *error)
+{
+    enum { LEVEL = 3 };
+    unsigned char digest[DIGEST_SIZE] = {0};
+    SCOPED(bytes) struct bytes text = BYTES_CAPPED(MANIFEST_LIMIT);
+    SCOPED(zstd_encoder) struct zstd_encoder *encoder = NULL;
+    TRY(manifest_text(manifest, &text, error));
+    TRY(zstd_encoder_new(&encoder, LEVEL, error));
+    size_t before = out->size;
+    TRY(bytes_append(out, digest, sizeof(digest), error));
+    enum b10_reason reason = zstd_encode(encoder, text.data, text.size, out, error);
+    if (reason != B10_REASON_OK) {
+        out->size = before;
+        return reason;
+    }
+    unsigned char *payload = out->data + before;
+    digest_256(payload, payload + DIGEST_SIZE, out->size - before - DIGEST_SIZE);
+    return B10_REASON_OK;
+}
+
+/* ---- decoding ---- */
+
+static enum b10_reason unwrap(const void *payload, size_t size, struct bytes *text,
+                              const char *name, struct b10_error *error)
+{
+    unsigned char digest[DIGEST_SIZE];
+    SCOPED(zstd_decoder) struct zstd_decoder *decoder = NULL;
+    const unsigned char *frame = (const unsigned char *)payload + DIGEST_SIZE;
+    if (size <= DIGEST_SIZE)
+        return error_set(error, B10_REASON_CORRUPT, "'%s': damaged manifest (too short)", name);
+    digest_256(digest, frame, size - DIGEST_SIZE);
+    if (memcmp(digest, payload, DIGEST_SIZE) != 0)
+        return error_set(error, B10_REASON_CORRUPT, "'%s': damaged manifest (digest)", name);
+    TRY(zstd_decoder_new(&decoder, error));
+    return zstd_decode_bounded(decoder, frame, size - DIGEST_SIZE, MANIFEST_LIMIT, text, name,
+                               error);
+}
+
+enum b10_reason manifest_decode(struct manifest *out, const void *payload, size_t size,
+                                const char *name, struct b10_error *error)
+{
+    SCOPED(bytes) struct bytes text = BYTES_EMPTY;
+    TRY(unwrap(payload, size, &text, name, error));
+    enum b10_reason reason =
+        manifest_from_text((const char *)text.data, text.size, out, name, error);
+    if (reason != B10_REASON_OK) {
+        uint32_t format = out->format;
+        manifest_release(out);
+        out->format = format;
+    }
+    return reason;
+}
