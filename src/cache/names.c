@@ -82,7 +82,8 @@ static enum b10_reason refuse_overlap(const struct volume *volume, const struct 
     TRY(path_resolve(&resolved, volume->path, error));
     const char *local = settings->local_dir;
     struct stat stat_local;
-    bool same = stat(local, &stat_local) == 0 && io_same_file(&stat_local, &volume->stat);
+    bool same = volume->dirfd >= 0 && stat(local, &stat_local) == 0 &&
+                io_same_file(&stat_local, &volume->stat);
     if (same || path_is_within(resolved, local) || path_is_within(local, resolved))
         return error_set(error, B10_REASON_CONFIG,
                          "B10FS_CACHE_DIR='%s': must be neither inside the local cache directory "
@@ -107,6 +108,7 @@ enum b10_reason volume_open(struct volume *volume, const struct settings *settin
     struct b10_error found = ERROR_NONE;
     enum b10_reason reason = open_directory(&opened, &found);
     if (reason == B10_REASON_ABSENT && create) {
+        TRY(refuse_overlap(&opened, settings, error)); /* before anything is created there */
         TRY(make_directory(&opened, error));
         reason = open_directory(&opened, &found);
     }

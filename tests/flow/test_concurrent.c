@@ -22,14 +22,15 @@ static void replica_with_archive(struct replica *replica, const struct scratch *
 }
 
 /* Child processes that begin together when the pipe closes; the exit code is the status. */
-static pid_t start_child(struct replica *replica, int gate,
+static pid_t start_child(struct replica *replica, const int gate[2],
                          OperationStatus (*call)(struct replica *))
 {
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
         char byte;
-        while (read(gate, &byte, 1) < 0 && errno == EINTR)
+        close(gate[1]);
+        while (read(gate[0], &byte, 1) < 0 && errno == EINTR)
             ;
         _exit((int)call(replica));
     }
@@ -54,7 +55,7 @@ static void two_and_more_loads_at_once_leave_one_whole_tree(void **state)
         int successes = 0;
         assert_int_equal(pipe2(gate, O_CLOEXEC), 0);
         for (int i = 0; i < LOADERS; i++) {
-            children[i] = start_child(&replica, gate[0], replica_load);
+            children[i] = start_child(&replica, gate, replica_load);
         }
         close(gate[0]);
         close(gate[1]);
@@ -81,7 +82,7 @@ static void several_saves_at_once_publish_one_archive(void **state)
         int successes = 0;
         assert_int_equal(pipe2(gate, O_CLOEXEC), 0);
         for (int i = 0; i < LOADERS; i++)
-            children[i] = start_child(&replica, gate[0], replica_save);
+            children[i] = start_child(&replica, gate, replica_save);
         close(gate[0]);
         close(gate[1]);
         for (int i = 0; i < LOADERS; i++) {

@@ -114,7 +114,7 @@ static void a_further_root_that_cannot_be_written_costs_only_a_warning(void **st
     replica_init(&replica, *state);
     save_from(&replica, "saved", "default/precompiled_headers");
     scratch_text(*state, "blocked", "a file where a directory is wanted");
-    set_roots(&replica, "local", "blocked/precompiled_headers");
+    set_roots(&replica, "local", "blocked");
     replica_assert(&replica, replica_load(&replica), B10_SUCCESS, B10_REASON_OK);
     assert_int_equal(replica.report.roots_left_out, 1);
     assert_true(scratch_exists(*state, "local/zz/large.bin"));
