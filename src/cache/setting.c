@@ -173,7 +173,9 @@ enum setting_id setting_id(const struct setting *row)
 
 static char upper(char c)
 {
-    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+    if (c >= 'a' && c <= 'z')
+        return (char)(c - 'a' + 'A');
+    return c;
 }
 
 const struct setting *setting_find(const char *name)

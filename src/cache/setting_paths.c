@@ -162,12 +162,15 @@ enum b10_reason setting_read_prefixes(struct reading *reading, const struct sett
 
 /* ---- the three directories ---- */
 
+/* Takes `path`, also on failure. */
 static enum b10_reason replace(struct reading *reading, const struct setting *row, char **field,
                                char *path, struct b10_error *error)
 {
+    SCOPED(heap) char *taken = path;
+    TRY(setting_text(reading, row, path != NULL ? strdup(path) : NULL, error));
     free(*field);
-    *field = path;
-    return setting_text(reading, row, strdup(path), error);
+    *field = HEAP_TAKE(taken);
+    return B10_REASON_OK;
 }
 
 enum b10_reason setting_read_local(struct reading *reading, const struct setting *row,

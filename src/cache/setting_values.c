@@ -93,21 +93,23 @@ enum b10_reason setting_read_number(struct reading *reading, const struct settin
 /* ---- choices ---- */
 
 struct choice {
-    enum setting_id id;
     const char *text;
+    enum setting_id id;
     int value;
 };
 
 static const struct choice choices[] = {
-    {SETTING_SAVE_MODE, "if_absent", SAVE_IF_ABSENT}, {SETTING_SAVE_MODE, "replace", SAVE_REPLACE},
-    {SETTING_SAVE_MODE, "never", SAVE_NEVER},         {SETTING_LOAD_MODE, "if_empty", 0},
-    {SETTING_LOG_LEVEL, "error", B10_LOG_ERROR},      {SETTING_LOG_LEVEL, "warn", B10_LOG_WARN},
-    {SETTING_LOG_LEVEL, "info", B10_LOG_INFO},        {SETTING_LOG_LEVEL, "debug", B10_LOG_DEBUG},
+    {"if_absent", SETTING_SAVE_MODE, SAVE_IF_ABSENT}, {"replace", SETTING_SAVE_MODE, SAVE_REPLACE},
+    {"never", SETTING_SAVE_MODE, SAVE_NEVER},         {"if_empty", SETTING_LOAD_MODE, 0},
+    {"error", SETTING_LOG_LEVEL, B10_LOG_ERROR},      {"warn", SETTING_LOG_LEVEL, B10_LOG_WARN},
+    {"info", SETTING_LOG_LEVEL, B10_LOG_INFO},        {"debug", SETTING_LOG_LEVEL, B10_LOG_DEBUG},
 };
 
 static char lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    if (c >= 'A' && c <= 'Z')
+        return (char)(c - 'A' + 'a');
+    return c;
 }
 
 /* By ASCII letters, whatever the host's locale. */

@@ -62,10 +62,10 @@ static enum b10_reason ask_processor(struct cpu_facts *facts, struct b10_error *
     uint32_t b;
     uint32_t c;
     uint32_t d;
-    uint32_t highest = __get_cpuid_max(0, NULL);
+    uint32_t highest = (uint32_t)__get_cpuid_max(0, NULL);
     if (highest >= 1)
         read_basic(&leaves, highest);
-    highest = __get_cpuid_max(0x80000000, NULL);
+    highest = (uint32_t)__get_cpuid_max(0x80000000, NULL);
     if (highest >= 0x80000001)
         __cpuid(0x80000001, a, b, leaves.leaf80000001_ecx, leaves.leaf80000001_edx);
     if (highest >= 0x80000008)

@@ -27,7 +27,9 @@ static void append_part(struct key *key, const char *value)
         char c = value[i];
         if (c >= 'A' && c <= 'Z')
             c = (char)(c - 'A' + 'a');
-        key->text[used++] = strchr(key_bytes, c) != NULL ? c : '_';
+        if (strchr(key_bytes, c) == NULL)
+            c = '_';
+        key->text[used++] = c;
     }
     key->text[used++] = '-';
     key->text[used] = '\0';
