@@ -67,7 +67,7 @@ start cold
 start warm
 
 row() {
-    printf '%-22s %-24s %s\n' "$@"
+    printf '%-14s %-28s %s\n' "$@"
 }
 echo
 row '' 'first start (cold)' 'second start (warm)'
