@@ -196,6 +196,57 @@ static void manifests_that_are_none_are_refused(void **state)
         refuse_json(state, texts[i]);
 }
 
+static void unknown_keys_of_the_manifest_are_ignored(void **state)
+{
+    struct scratch *scratch = *state;
+    struct forge forge;
+    sealed(&forge);
+    forge_json(&forge, "{\"format\":1", "{\"format\":1,\"later\":{\"x\":[1,null]}");
+    forge_save(&forge, scratch_path(scratch, "volume/a.tar.zst"));
+    forge_release(&forge);
+    struct b10_error error = ERROR_NONE;
+    if (hostile_load(scratch, 1, &error) != B10_REASON_OK)
+        fail_msg("%s", error.message);
+}
+
+static void values_of_the_wrong_kind_are_refused(void **state)
+{
+    const char *changes[][2] = {
+        {"\"format\":1", "\"later\":2,\"format\":1"},
+        {"\"format\":1", "\"format\":1,\"format\":1"},
+        {"\"format\":1", "\"format\":1.0"},
+        {"\"format\":1", "\"format\":true"},
+        {"\"format\":1", "\"format\":18446744073709551617"},
+        {"\"frames\":[", "\"frames\":[[],"},
+        {"\"frames\":[", "\"frames\":[null,"},
+        {"\"frames\":[", "\"frames\":{},\"f\":["},
+        {"[\"members\",", "[\"unheard\","},
+        {"[\"members\",", "[\"members\",-"},
+        {"[\"members\",", "[\"members\",1e3,"},
+        {"\"bytes\":", "\"bytes\":-"},
+        {"\"files\":", "\"files\":1.5,\"f\":"},
+        {"\"files\":", "\"files\":\"9\",\"f\":"},
+        {"\"roots\":[", "\"roots\":[{},"},
+        {"\"roots\":[", "\"roots\":[7,"},
+        {"\"roots\":[", "\"roots\":[],\"r\":["},
+        {"\"directories\":[", "\"directories\":[[9,\"x\"],"},
+        {"\"directories\":[", "\"directories\":[[0,{\"bytes\":\"2e2\"}],"},
+        {"\"directories\":[", "\"directories\":[[0,{\"bytes\":\"6100\"}],"},
+        {"\"directories\":[", "\"directories\":[[0,{\"bytes\":\"2e2e\"}],"},
+        {"\"directories\":[", "\"directories\":[[0,\"a\\u0000b\"],"},
+        {"\"sliced\":[", "\"sliced\":[[0],"},
+        {"\"created\":", "\"created\":\"now\",\"c\":"},
+        {"\"token\":\"aa", "\"token\":\"../"},
+        {"\"key\":\"inductor", "\"key\":\"../../inductor"},
+    };
+    for (size_t i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
+        struct forge forge;
+        sealed(&forge);
+        forge_json(&forge, changes[i][0], changes[i][1]);
+        hostile_refused(*state, &forge, REASON(CORRUPT) | REASON(UNSAFE), NULL);
+    }
+}
+
 static void a_manifest_nested_without_end_is_refused(void **state)
 {
     struct bytes json = BYTES_EMPTY;
@@ -385,6 +436,8 @@ int main(void)
         HOSTILE(a_manifest_from_the_future_is_format),
         HOSTILE(a_manifest_with_a_wrong_digest_is_refused),
         HOSTILE(manifests_that_are_none_are_refused),
+        HOSTILE(unknown_keys_of_the_manifest_are_ignored),
+        HOSTILE(values_of_the_wrong_kind_are_refused),
         HOSTILE(a_manifest_nested_without_end_is_refused),
         HOSTILE(a_manifest_bomb_is_refused),
         HOSTILE(totals_that_lie_are_refused),
