@@ -138,7 +138,6 @@ static enum b10_reason load_archive(const struct load *load, struct b10_error *e
     TRY(names_open_archive(&archive, &load->volume, load->identity.key.text, error));
     TRY(admit_facts(load, &archive, error));
     TRY(admit_size(load, &archive, error));
-    staging_sweep(load->settings, load->log);
     TRY(staging_begin(&staging, load->settings, &archive.manifest, load->log, error));
     TRY(unpack(&archive, staging_root_fds(staging), threads, &cancel, load->progress, &unpacked,
                error));
@@ -210,6 +209,7 @@ enum b10_reason load_cache(const struct settings *settings, struct log *log,
     struct stat judged;
 
     report_destination(report, settings->local_dir);
+    staging_sweep(settings, log);
     TRY(require_local_absent(settings, log, error));
     TRY(identity_collect(&load.identity, settings, error));
     report_key(report, load.identity.key.text);
