@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/guard.h"
@@ -48,27 +48,33 @@ static enum b10_reason delete_aside(const struct holder *holder, const char *nam
     return reason;
 }
 
-/* *moved false: there is no way to rename it aside, and nothing has changed. */
-static enum b10_reason clear_by_rename(const char *path, bool *moved, struct log *log,
+/* Somebody else cleared it in the meantime. */
+static bool has_vanished(int failed, int parent, const char *name)
+{
+    struct stat found;
+    return failed == ENOENT && fstatat(parent, name, &found, AT_SYMLINK_NOFOLLOW) != 0 &&
+           errno == ENOENT;
+}
+
+/* *done false: there is no way to rename it aside, and nothing has changed. */
+static enum b10_reason clear_by_rename(const char *path, bool *done, struct log *log,
                                        struct b10_error *error)
 {
     struct b10_error obstacle = ERROR_NONE;
     SCOPED(holder) struct holder holder = HOLDER_NONE;
     SCOPED(heap) char *parent = NULL;
-    *moved = false;
-    TRY(path_parent(&parent, path, error));
-    if (holder_make(&holder, parent, &obstacle) != B10_REASON_OK) {
-        log_debug(log, "clearing '%s' entry by entry: %s", path, obstacle.message);
-        return B10_REASON_OK;
-    }
     const char *name = path_base(path);
-    if (renameat(holder.place, name, holder.fd, aside) != 0) {
-        (void)error_errno(&obstacle, errno, "cannot rename '%s'", path);
-        log_debug(log, "clearing '%s' entry by entry: %s", path, obstacle.message);
-        return B10_REASON_OK;
+    *done = false;
+    TRY(path_parent(&parent, path, error));
+    if (holder_make(&holder, parent, &obstacle) == B10_REASON_OK) {
+        int failed = renameat(holder.place, name, holder.fd, aside) == 0 ? 0 : errno;
+        *done = failed == 0 || has_vanished(failed, holder.place, name);
+        if (*done)
+            return failed == 0 ? delete_aside(&holder, name, error) : B10_REASON_OK;
+        (void)error_errno(&obstacle, failed, "cannot rename '%s'", path);
     }
-    *moved = true;
-    return delete_aside(&holder, name, error);
+    log_debug(log, "clearing '%s' entry by entry: %s", path, obstacle.message);
+    return B10_REASON_OK;
 }
 
 enum b10_reason clear_local(const struct settings *settings, struct log *log,
@@ -76,14 +82,14 @@ enum b10_reason clear_local(const struct settings *settings, struct log *log,
 {
     const char *path = settings->local_dir;
     SCOPED(fd) int root = -1;
-    bool moved = false;
+    bool done = false;
     snprintf(report->destination, sizeof(report->destination), "%s", path);
     TRY(refuse_precious(settings, error));
     TRY(open_root(&root, path, error));
     if (root < 0)
         return B10_REASON_OK;
-    TRY(clear_by_rename(path, &moved, log, error));
-    if (!moved)
+    TRY(clear_by_rename(path, &done, log, error));
+    if (!done)
         TRY(dirs_remove_contents(root, path, error));
     log_info(log, "cleared '%s'", path);
     return B10_REASON_OK;

@@ -46,7 +46,7 @@ static enum b10_reason absolute(char **out, const char *dest, struct b10_error *
     return path_join(out, here == NULL ? "" : here, dest, error);
 }
 
-/* The shared volume has a floor of its own. Its path is compared as text, because looking at it could hang. */
+/* The shared volume has a floor of its own. Its path is compared as text: looking at it could hang. */
 static enum b10_reason floor_for(uint64_t *floor_bytes, const struct settings *settings,
                                  const char *directory, struct b10_error *error)
 {
@@ -80,7 +80,7 @@ static bool is_unsupported(int failed)
     return failed == EPERM || failed == ENOTSUP || failed == ENOSYS;
 }
 
-/* Permission bits without set-id and sticky bits, and the modification time, as they are at the source. */
+/* Permission bits without set-id and sticky bits, and the modification time, as at the source. */
 static enum b10_reason keep_attributes(int fd, const struct stat *source, const char *dest,
                                        struct b10_error *error)
 {

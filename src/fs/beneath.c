@@ -31,7 +31,7 @@ static int openat2_directory(int dirfd, const char *path, uint64_t resolve)
     return (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
 }
 
-/* "/" can be opened by everyone, so a refusal is the kernel's or a filter's, not the file system's. */
+/* "/" can be opened by everyone: a refusal is the kernel's or a filter's, not the file system's. */
 static bool openat2_probe(void)
 {
     int fd = openat2_directory(AT_FDCWD, "/", RESOLVE_NO_SYMLINKS);
@@ -56,7 +56,7 @@ static bool open_at_once(int *fd, int root, const char *path)
     if (*fd >= 0)
         return true;
     int failed = errno;
-    /* A filter may have been installed since the probe; EAGAIN asks for another way after a concurrent rename. */
+    /* A filter may have been installed since the probe; EAGAIN comes from a concurrent rename. */
     if (failed == EAGAIN || ((failed == EPERM || failed == ENOSYS) && !openat2_probe()))
         return false;
     errno = failed;
@@ -73,7 +73,8 @@ static bool open_at_once(int *fd, int root, const char *path)
 
 #endif
 
-/* Descriptor of `path` below root, or -1 and errno; each component is opened in the one before, none through a link. */
+/* Descriptor of `path` below root, or -1 and errno; each component is opened in the one before, none
+ * through a link. */
 static int open_by_components(int root, const char *path)
 {
     SCOPED(fd) int fd = -1;

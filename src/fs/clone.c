@@ -30,7 +30,7 @@ static enum b10_reason copy(int from, int to, uint64_t size, const char *name, c
     return B10_REASON_OK;
 }
 
-/* A reflink takes the whole file as it is at that moment; what it grew by since `size` was read is cut off. */
+/* A reflink takes the whole file as it is at that moment; what it grew by since is cut off. */
 static enum b10_reason trim(int to, uint64_t size, const char *name, struct b10_error *error)
 {
     struct stat made;

@@ -35,7 +35,7 @@ void dirs_names_guard(struct dirs_names *names);
 
 MUST_CHECK enum b10_reason dirs_is_empty(bool *empty, int dirfd, const char *name, struct b10_error *error);
 
-/* Removes everything below `name` in dirfd and then `name` itself; a symlink is unlinked, never followed; what another
+/* Removes everything below `name` in dirfd (which may be AT_FDCWD, `name` a path) and then `name` itself; a symlink is unlinked, never followed; what another
  * mounts in it is reported (EBUSY), not crossed. Absent is fine. What can be removed is removed, also after a failure;
  * the first failure is returned. Depth is limited by memory only: no recursion, and a descriptor per level only for the
  * first few. Directories without owner permissions are made accessible first. */

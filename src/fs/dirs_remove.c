@@ -5,10 +5,11 @@
  *          │    └──────────▶ anything else:   go down, names of its own
  *          └── rmdir ◀────── no name left:    go up
  *
- * A name is never trusted twice: going down opens with O_NOFOLLOW, and going up through ".." (deep levels keep no
- * descriptor) ends the removal unless the directory there is the one that was left, since somebody may have moved
- * the tree meanwhile. rmdir is tried first on every directory: the kernel answers EBUSY for a mount point before it looks
- * whether it is empty, also for a bind mount of the same file system, which no device number tells.
+ * A name is never trusted twice: going down opens with O_NOFOLLOW, and going up through ".." (deep
+ * levels keep no descriptor) ends the removal unless the directory there is the one that was left,
+ * since somebody may have moved the tree meanwhile. rmdir is tried first on every directory: the
+ * kernel answers EBUSY for a mount point before it looks whether it is empty, also for a bind mount
+ * of the same file system, which no device number tells.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -104,7 +105,8 @@ static enum b10_reason push(struct removal *removal, int *fd, const struct stat 
     return B10_REASON_OK;
 }
 
-/* chmod through a descriptor of exactly this directory: fchmodat would follow a link put in its place. */
+/* chmod through a descriptor of exactly this directory: fchmodat would follow a link put in its
+ * place. */
 static void make_accessible(int dirfd, const char *name)
 {
     struct stat found;
@@ -132,6 +134,16 @@ static int open_accessible(int dirfd, const char *name, struct stat *found)
     return fd_take(&fd);
 }
 
+/* The names in an open directory; none if somebody else has just removed it. */
+static enum b10_reason list_present(struct dirs_names *names, int fd, const char *root,
+                                    struct b10_error *error)
+{
+    struct b10_error failure = ERROR_NONE;
+    if (dirs_list(names, fd, root, &failure) == B10_REASON_OK || failure.sys_errno == ENOENT)
+        return B10_REASON_OK;
+    return error_copy(error, &failure);
+}
+
 static enum b10_reason go_down(struct removal *removal, const char *name)
 {
     struct stat found;
@@ -142,7 +154,7 @@ static enum b10_reason go_down(struct removal *removal, const char *name)
             leave_entry(removal, fd >= 0 ? EBUSY : errno, name);
         return B10_REASON_OK;
     }
-    enum b10_reason reason = dirs_list(&names, fd, removal->root, record(removal));
+    enum b10_reason reason = list_present(&names, fd, removal->root, record(removal));
     if (reason == B10_REASON_OK)
         return push(removal, &fd, &found, &names);
     leave(removal, reason);
@@ -170,7 +182,7 @@ static enum b10_reason remove_entry(struct removal *removal, const char *name, u
 static enum b10_reason reopen_parent(struct removal *removal, struct level *parent)
 {
     struct stat found;
-    if (parent->fd >= 0)
+    if (parent->fd != -1) /* AT_FDCWD is negative too */
         return B10_REASON_OK;
     parent->fd = openat(current(removal)->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (parent->fd < 0 || fstat(parent->fd, &found) != 0)
@@ -218,33 +230,37 @@ static enum b10_reason remove_all(struct removal *removal)
     }
 }
 
-/* Removes `names` (taken) from dirfd. */
-static enum b10_reason remove_names(int dirfd, struct dirs_names *names, const char *root,
-                                    struct b10_error *error)
+/* Removes `names` (taken) from dirfd; they lie on the file system of `stat`. */
+static enum b10_reason remove_names(int dirfd, const struct stat *stat, struct dirs_names *names,
+                                    const char *root, struct b10_error *error)
 {
-    struct stat found;
     SCOPED(removal) struct removal removal = {.root = root, .error = error};
-    if (fstat(dirfd, &found) != 0)
-        return error_errno(error, errno, "cannot read directory '%s'", root);
-    TRY(push(&removal, &dirfd, &found, names));
+    TRY(push(&removal, &dirfd, stat, names));
     enum b10_reason reason = remove_all(&removal);
     return removal.first != B10_REASON_OK ? removal.first : reason;
 }
 
 enum b10_reason dirs_remove_tree(int dirfd, const char *name, struct b10_error *error)
 {
+    struct stat found;
     SCOPED(dirs_names) struct dirs_names names = {0};
+    if (fstatat(dirfd, name, &found, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT ? B10_REASON_OK
+                               : error_errno(error, errno, "cannot remove '%s'", name);
     names.names = calloc(1, sizeof(*names.names));
     names.types = calloc(1, sizeof(*names.types)); /* DT_UNKNOWN */
     if (names.names == NULL || names.types == NULL || (names.names[0] = strdup(name)) == NULL)
         return error_no_memory(error);
     names.count = 1;
-    return remove_names(dirfd, &names, name, error);
+    return remove_names(dirfd, &found, &names, name, error);
 }
 
 enum b10_reason dirs_remove_contents(int dirfd, const char *name, struct b10_error *error)
 {
+    struct stat found;
     SCOPED(dirs_names) struct dirs_names names = {0};
-    TRY(dirs_list(&names, dirfd, name, error));
-    return remove_names(dirfd, &names, name, error);
+    if (fstat(dirfd, &found) != 0)
+        return error_errno(error, errno, "cannot read directory '%s'", name);
+    TRY(list_present(&names, dirfd, name, error));
+    return remove_names(dirfd, &found, &names, name, error);
 }

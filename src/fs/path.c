@@ -143,7 +143,7 @@ bool path_link_stays_inside(const char *link_path, const char *target)
     return true;
 }
 
-/* Length of what is left of path[0..length) without its last component, at least 1 for the leading slash. */
+/* Length of path[0..length) without its last component, at least 1 for the leading slash. */
 static size_t parent_length(const char *path, size_t length)
 {
     while (length > 1 && path[length - 1] != '/')
@@ -160,7 +160,8 @@ static enum b10_reason refuse_dangling_link(const char *path, struct b10_error *
     return B10_REASON_OK;
 }
 
-/* *existing = the longest part of path that exists, resolved; *length = how many of its bytes that covers. */
+/* *existing = the longest part of path that exists, resolved; *length = how many bytes of path that
+ * covers. */
 static enum b10_reason resolve_existing(char **existing, size_t *length, const char *path,
                                         struct b10_error *error)
 {

@@ -15,9 +15,8 @@
 #include "fs/io.h"
 #include "fs/path.h"
 
-/* Levels that keep their descriptor; on top come the deepest one, and two while one is opened and
- * read. */
-enum { KEPT_LEVELS = WALK_OPEN_LIMIT - 3 };
+/* Levels that keep their descriptor; the deepest one and the one being opened come on top. */
+enum { KEPT_LEVELS = WALK_OPEN_LIMIT - 2 };
 
 struct level {
     int fd; /* owned, -1 while closed */
@@ -108,7 +107,8 @@ static enum b10_reason go_down(struct walk *walk, struct b10_error *error)
     return B10_REASON_OK;
 }
 
-/* Opens a parent that was closed, through ".." of `below`; it stays closed if that is not the directory that was left. */
+/* Opens a parent that was closed, through ".." of `below`; it stays closed if that is not the directory
+ * that was left. */
 static void reopen(struct level *parent, int below)
 {
     struct stat found;
@@ -119,7 +119,8 @@ static void reopen(struct level *parent, int below)
         fd_guard(&parent->fd);
 }
 
-/* Leaves the deepest level, and those above it that cannot be reached again because somebody moved them. */
+/* Leaves the deepest level, and those above it that cannot be reached again because somebody moved
+ * them. */
 static void go_up(struct walk *walk)
 {
     if (walk->depth > 1)

@@ -159,7 +159,7 @@ static void a_link_may_lead_within_its_root_only(void **state)
 static void a_link_may_not_climb_out_of_another_link(void **state)
 {
     (void)state;
-    /* With d/e/s -> ../.., the root, the text d/e/s/../x stays inside and the kernel's walk does not. */
+    /* With d/e/s -> ../.. (the root), the text d/e/s/../x stays inside; the kernel leads out. */
     assert_false(path_link_stays_inside("d/e/l", "s/../x"));
     assert_false(path_link_stays_inside("a", "b/.."));
 }

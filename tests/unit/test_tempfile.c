@@ -140,7 +140,7 @@ static void the_same_holds_where_neither_link_nor_flag_exists(void **state)
     sandbox_run(exclusive_by_looking, *state);
 }
 
-/* A volume that does what it is asked and then says EIO: the rename succeeds before the filter denies it. */
+/* A volume that does what it is asked and then says EIO: our file stands there already. */
 static void publish_after_lost_answer(void *context)
 {
     struct scratch *scratch = context;
