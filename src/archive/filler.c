@@ -44,7 +44,8 @@ bool filler_accepts(const struct tree *tree, uint32_t item)
 {
     char path[PATH_LIMIT + 64];
     const struct entry entry = {.type = ENTRY_FILE, .path = path};
-    return full_path(path, sizeof(path), tree, item) && entry_check(&entry, "", NULL) == B10_REASON_OK;
+    return full_path(path, sizeof(path), tree, item) &&
+           entry_check(&entry, "", NULL) == B10_REASON_OK;
 }
 
 /* Directories' times are not kept by a load, so they are not stored either: touching a directory changes no archive. */

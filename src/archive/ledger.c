@@ -128,19 +128,3 @@ enum b10_reason ledger_void(struct ledger *ledger, uint32_t item, uint32_t index
     ledger->manifest->sliced[index].is_void = true;
     return put_line(ledger, &ledger->tree->items[item], ENTRY_FILE, NULL, frame, true, error);
 }
-
-static int compare_paths(const void *left, const void *right)
-{
-    return strcmp(*(char *const *)left, *(char *const *)right);
-}
-
-/* The tree's order has "a/x" before "a-b", the manifest's is that of bytes. */
-void ledger_close(struct ledger *ledger)
-{
-    for (size_t i = 0; i < ledger->manifest->root_count; i++) {
-        struct manifest_root *root = &ledger->manifest->roots[i];
-        if (root->directory_count > 1)
-            qsort(root->directories, root->directory_count, sizeof(*root->directories),
-                  compare_paths);
-    }
-}

@@ -1,5 +1,7 @@
 /* The books of a save: what the manifest and the index say about the members that were written.
  *
+ * Members come in the archive's order, which for directories is the tree's: parents first, sorted by components, as the
+ * manifest lists them.
  * Threads: one at a time (the window sees to it).
  */
 #ifndef ARCHIVE_LEDGER_H
@@ -25,8 +27,5 @@ MUST_CHECK enum b10_reason ledger_sliced(struct ledger *ledger, uint32_t item, u
 /* A sliced member that changed while it was read: marked in manifest and index, in no total. */
 MUST_CHECK enum b10_reason ledger_void(struct ledger *ledger, uint32_t item, uint32_t index, size_t frame,
                                        struct b10_error *error);
-
-/* When all members are in: the roots' directories sorted. */
-void ledger_close(struct ledger *ledger);
 
 #endif

@@ -107,7 +107,7 @@ static enum b10_reason next(void *context, void *memory, bool *more, struct b10_
 
 /* ---- work ---- */
 
-static enum b10_reason make(struct packer *packer, const struct batch *batch, struct sliced *sliced,
+static enum b10_reason make(struct packer *packer, struct batch *batch, struct sliced *sliced,
                             struct packed **out, struct b10_error *error)
 {
     switch (batch->kind) {
@@ -344,7 +344,6 @@ enum b10_reason pack(struct tree *tree, struct writer *writer, struct manifest *
     TRY(start(&packing, level, pool_threads(threads, POOL_THREADS_MAX), error));
     TRY(run_pass(&packing, NULL, 0, cancel, error));
     TRY(pack_leftovers(&packing, cancel, error));
-    ledger_close(&packing.ledger);
     sum_counts(&packing, counts);
     return B10_REASON_OK;
 }

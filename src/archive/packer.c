@@ -156,26 +156,51 @@ static enum b10_reason add_leader(struct packer *packer, uint32_t index, struct 
     }
 }
 
-static enum b10_reason add_duplicate(struct packer *packer, uint32_t index, struct b10_error *error)
+/* *done false: it differs from the original, which still stands in the frame. */
+static enum b10_reason add_duplicate(struct packer *packer, uint32_t index, bool *done,
+                                     struct b10_error *error)
 {
-    bool linked;
-    TRY(add_link(packer, index, &linked, error));
-    return linked ? B10_REASON_OK : add_file(packer, index, error);
+    TRY(add_link(packer, index, done, error));
+    if (*done || packer->original != TREE_NO_ORIGINAL)
+        return B10_REASON_OK;
+    *done = true;
+    return add_file(packer, index, error);
 }
 
-enum b10_reason packer_members(struct packer *packer, const struct batch *batch,
-                               struct packed **out, struct b10_error *error)
+/* An original with its duplicates. Those that differ gather at the front and are added last, as files of their own. */
+static enum b10_reason add_group(struct packer *packer, struct batch_member *members, size_t count,
+                                 struct b10_error *error)
+{
+    size_t different = 0;
+    TRY(add_leader(packer, members[0].item, error));
+    for (size_t i = 1; i < count; i++) {
+        bool done;
+        TRY(add_duplicate(packer, members[i].item, &done, error));
+        if (!done)
+            members[different++] = members[i];
+    }
+    for (size_t i = 0; i < different; i++)
+        TRY(add_file(packer, members[i].item, error));
+    return B10_REASON_OK;
+}
+
+static void report_progress(const struct packer *packer, const struct batch_member *members,
+                            size_t count)
+{
+    const struct tree_item *item = &packer->tree->items[members->item];
+    progress_add(packer->progress, item->size * count, item->type == ENTRY_DIRECTORY ? 0 : count);
+}
+
+enum b10_reason packer_members(struct packer *packer, struct batch *batch, struct packed **out,
+                               struct b10_error *error)
 {
     packer->end = out;
     *out = NULL;
-    for (size_t i = 0; i < batch->member_count; i++) {
-        const struct batch_member *member = &batch->members[i];
-        const struct tree_item *item = &packer->tree->items[member->item];
-        if (member->duplicate)
-            TRY(add_duplicate(packer, member->item, error));
-        else
-            TRY(add_leader(packer, member->item, error));
-        progress_add(packer->progress, item->size, item->type != ENTRY_DIRECTORY);
+    for (size_t i = 0, count; i < batch->member_count; i += count) {
+        for (count = 1; i + count < batch->member_count && batch->members[i + count].duplicate;)
+            count++;
+        report_progress(packer, &batch->members[i], count);
+        TRY(add_group(packer, &batch->members[i], count, error));
     }
     return close_frame(packer, FRAME_MEMBERS, error);
 }

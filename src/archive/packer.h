@@ -1,7 +1,8 @@
 /* One worker of pack: reads what a batch names and makes the frame of it.
  *
  * What changed, is torn or may be in no archive is left out of the frame and counted. A duplicate becomes a link only if it
- * equals, byte for byte, what stands in the same frame; where its original had to be left out it takes its place.
+ * equals, byte for byte, what stands in the same frame; where its original had to be left out it takes its place. One that does
+ * not equal it is stored itself, behind the links, because a link follows its original at once.
  * Threads: one packer per worker.
  */
 #ifndef ARCHIVE_PACKER_H
@@ -35,8 +36,8 @@ MUST_CHECK enum b10_reason packer_init(struct packer *packer, const struct tree 
                                        struct progress *progress, struct b10_error *error);
 void packer_release(struct packer *packer);
 
-/* *out is NULL when every member was left out; seldom more than one frame (packed.h: next). */
-MUST_CHECK enum b10_reason packer_members(struct packer *packer, const struct batch *batch, struct packed **out,
+/* *out is NULL when every member was left out; seldom more than one frame (packed.h: next). Reorders the batch's members. */
+MUST_CHECK enum b10_reason packer_members(struct packer *packer, struct batch *batch, struct packed **out,
                                           struct b10_error *error);
 
 /* The header frame of a large file, and one of its slices. */

@@ -111,8 +111,10 @@ static enum b10_reason collect(struct search *search, struct b10_error *error)
     for (size_t i = 0; i < tree->item_count; i++) {
         const struct tree_item *item = &tree->items[i];
         if (may_have_equals(item) && *counter_of(&counters, item) > 1)
-            search->candidates[search->count++] =
-                (struct candidate){.size = item->size, .item = (uint32_t)i, .root = item->root};
+            search->candidates[search->count++] = (struct candidate){.size = item->size,
+                                                                     .print = judged_by_name(item),
+                                                                     .item = (uint32_t)i,
+                                                                     .root = item->root};
     }
     return B10_REASON_OK;
 }

@@ -96,7 +96,7 @@ enum b10_reason tree_add(struct tree *tree, size_t root, const char *path, const
     if (size > UINT64_MAX - tree->bytes)
         return error_set(error, B10_REASON_TOO_LARGE, "files of more than 2^64 bytes in all");
     TRY(make_room(tree, error));
-    const char *copy;
+    const char *copy = NULL;
     TRY(arena_copy(&tree->arena, &copy, path, error));
     tree->items[tree->item_count++] =
         (struct tree_item){.path = copy,
