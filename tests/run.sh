@@ -13,8 +13,8 @@ cd "$(dirname "$0")/.."
 need_packages "${build_packages[@]}" "${python_packages[@]}" "${test_packages[@]}"
 need_python build/venv torch==2.13.0 transformers triton zstandard pyzstd pytest scikit-build-core
 
-# Debian's own tools, whatever else stands earlier in PATH.
-export PATH=/usr/bin:/bin:/usr/sbin:/sbin:$PATH
+# Debian's own tools, whatever else stands earlier in PATH; ninja builds on all cores by itself.
+export PATH=/usr/bin:/bin:/usr/sbin:/sbin:$PATH CMAKE_GENERATOR=Ninja
 cmake --preset dev
 cmake --build --preset dev
 
