@@ -54,12 +54,12 @@ static enum b10_reason prepare(struct unpacker *unpacker, struct b10_error *erro
 {
     const struct manifest *manifest = &unpacker->reader->manifest;
     unpacker->workers = calloc(unpacker->threads, sizeof(*unpacker->workers));
+    for (unsigned i = 0; unpacker->workers != NULL && i < unpacker->threads; i++)
+        unpacker->workers[i].root = NO_ROOT;
     unpacker->slices_left = calloc(manifest->sliced_count + 1, sizeof(*unpacker->slices_left));
     unpacker->copy_frames = calloc(manifest->frame_count, 1);
     if (unpacker->workers == NULL || unpacker->slices_left == NULL || unpacker->copy_frames == NULL)
         return error_no_memory(error);
-    for (unsigned i = 0; i < unpacker->threads; i++)
-        unpacker->workers[i].root = NO_ROOT;
     for (size_t i = 0; i < manifest->frame_count; i++)
         if (manifest->frames[i].kind == FRAME_SLICE)
             unpacker->slices_left[manifest->frames[i].sliced]++;
