@@ -159,6 +159,5 @@ enum b10_reason transfer_file(const struct settings *settings, const char *sourc
         return reason;
     }
     progress_add(progress, 0, 1);
-    progress_final(progress);
     return B10_REASON_OK;
 }

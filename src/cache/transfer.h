@@ -1,4 +1,5 @@
-/* One file copied under the watch of free space, into a temporary name beside its destination and by rename. */
+/* One file copied under the watch of free space, into a temporary name beside its destination and by rename. The final
+ * progress report is the caller's. */
 #ifndef CACHE_TRANSFER_H
 #define CACHE_TRANSFER_H
 
