@@ -8,7 +8,7 @@
 static enum b10_reason check(struct entry entry)
 {
     struct b10_error error = ERROR_NONE;
-    enum b10_reason reason = entry_check(&entry, &error);
+    enum b10_reason reason = entry_check(&entry, "the.archive", &error);
     if (reason != B10_REASON_OK)
         assert_non_null(strstr(error.message, "member '"));
     return reason;
