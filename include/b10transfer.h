@@ -250,7 +250,7 @@ typedef void (*b10_log_fn)(void *user, b10_log_level level, const char *message)
 typedef struct b10_progress {
     uint32_t struct_size;
     uint32_t phase_is_final; /* 1 in the last report of a successful operation */
-    const char *phase;       /* "scan", "pack", "publish", "unpack", "install"; static storage */
+    const char *phase;       /* save: "scan", "compare", "pack", "publish"; load: "unpack", "install"; "verify"; "copy" */
     uint64_t bytes_done;     /* unpacked bytes */
     uint64_t bytes_total;
     uint64_t files_done;
