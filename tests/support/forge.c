@@ -11,8 +11,7 @@
 
 #include "archive/entry.h"
 
-enum { BLOCK = 512, SAMPLE_SLICE = 4096 };
-static const int64_t sample_mtime = 1700000000;
+static const int64_t honest_mtime = 1700000000;
 
 static void ok(enum b10_reason reason)
 {
@@ -69,7 +68,7 @@ void forge_init(struct forge *forge)
     manifest->key = copy("inductor-cpu-x86_64-avx2-linux-0123456789abcdef");
     manifest->creator = copy("forge 1");
     memset(manifest->token, 'a', 32);
-    manifest->created_s = sample_mtime;
+    manifest->created_s = honest_mtime;
     add_fact(manifest, "architecture", "x86_64");
     add_fact(manifest, "kind", "inductor");
     add_root(manifest, "inductor", "/tmp/torchinductor_root");
@@ -112,85 +111,6 @@ static struct forge_frame *members_frame(struct forge *forge)
     struct forge_frame *frame = forge_frame(forge, FRAME_MEMBERS);
     forge->frame_open = true;
     return frame;
-}
-
-/* A pax header: a member of its own whose content is records of "length key=value\n". */
-static void pax_header(struct bytes *out, char type, const char *records)
-{
-    struct bytes body = BYTES_EMPTY;
-    while (*records != '\0') {
-        size_t length = strcspn(records, "\n");
-        size_t whole = length + 3; /* a digit, the space and the newline */
-        while ((size_t)snprintf(NULL, 0, "%zu", whole) + length + 2 > whole)
-            whole++;
-        ok(bytes_format(&body, NULL, "%zu %.*s\n", whole, (int)length, records));
-        records += length + (records[length] == '\n');
-    }
-    struct forge_tar header = {.name = "PaxHeader", .type = type, .size = body.size};
-    forge_tar_header(out, &header);
-    forge_tar_content(out, body.data, body.size);
-    bytes_release(&body);
-}
-
-static void octal(char *field, size_t size, uint64_t value)
-{
-    char text[32];
-    snprintf(text, sizeof(text), "%0*" PRIo64, (int)size - 1, value);
-    memcpy(field, text, size - 1);
-}
-
-static void checksum(unsigned char block[BLOCK], bool wrong)
-{
-    unsigned sum = wrong ? 1 : 0;
-    memset(block + 148, ' ', 8);
-    for (size_t i = 0; i < BLOCK; i++)
-        sum += block[i];
-    char text[16];
-    snprintf(text, sizeof(text), "%06o", sum);
-    memcpy(block + 148, text, 7);
-}
-
-void forge_tar_header(struct bytes *out, const struct forge_tar *tar)
-{
-    char type = tar->type == 0 ? '0' : tar->type;
-    size_t length = strlen(tar->name);
-    bool long_name = length > 100;
-    if (tar->global != NULL)
-        pax_header(out, 'g', tar->global);
-    if (tar->pax != NULL || long_name) {
-        struct bytes records = BYTES_EMPTY;
-        if (long_name)
-            ok(bytes_format(&records, NULL, "path=%s\n", tar->name));
-        ok(bytes_append_text(&records, tar->pax == NULL ? "" : tar->pax, NULL));
-        ok(bytes_terminate(&records, NULL));
-        pax_header(out, 'x', (const char *)records.data);
-        bytes_release(&records);
-    }
-    union {
-        unsigned char bytes[BLOCK];
-        char text[BLOCK];
-    } block = {{0}};
-    memcpy(block.text, tar->name, long_name ? 100 : length);
-    unsigned mode = tar->mode != 0 ? tar->mode : type == '5' ? 0755U : 0644U;
-    octal(block.text + 100, 8, mode);
-    octal(block.text + 108, 8, 0);
-    octal(block.text + 116, 8, 0);
-    octal(block.text + 124, 12, type == '1' || type == '2' || type == '5' ? 0 : tar->size);
-    if (tar->sized != NULL)
-        memcpy(block.text + 124, tar->sized, strlen(tar->sized) < 12 ? strlen(tar->sized) : 12);
-    octal(block.text + 136, 12, (uint64_t)tar->mtime);
-    block.text[156] = type;
-    if (tar->link != NULL)
-        memcpy(block.text + 157, tar->link, strlen(tar->link) < 100 ? strlen(tar->link) : 100);
-    memcpy(block.text + 257, "ustar\00000", 8);
-    checksum(block.bytes, tar->wrong_checksum);
-    append(out, block.bytes, BLOCK);
-}
-
-void forge_tar_content(struct bytes *out, const void *content, size_t size)
-{
-    append(out, content, size);
-    ok(bytes_append_zeros(out, (size_t)entry_padded(size) - size, NULL));
 }
 
 static uint32_t root_of(const struct forge *forge, const char *path)
@@ -277,27 +197,27 @@ void forge_announce_directory(struct forge *forge, const char *path)
 void forge_directory(struct forge *forge, const char *path)
 {
     forge_announce_directory(forge, path);
-    struct forge_tar tar = {.name = path, .type = '5', .mtime = sample_mtime};
+    struct forge_tar tar = {.name = path, .type = '5', .mtime = honest_mtime};
     forge_add(forge, &tar, NULL);
 }
 
 void forge_file(struct forge *forge, const char *path, const char *text)
 {
-    struct forge_tar tar = {.name = path, .mtime = sample_mtime, .size = strlen(text)};
+    struct forge_tar tar = {.name = path, .mtime = honest_mtime, .size = strlen(text)};
     forge_add(forge, &tar, text);
 }
 
 void forge_link(struct forge *forge, const char *path, const char *original, uint64_t size)
 {
     struct forge_tar tar = {
-        .name = path, .type = '1', .link = original, .mtime = sample_mtime, .size = size};
+        .name = path, .type = '1', .link = original, .mtime = honest_mtime, .size = size};
     forge_add(forge, &tar, NULL);
 }
 
 void forge_symlink(struct forge *forge, const char *path, const char *target)
 {
     struct forge_tar tar = {
-        .name = path, .type = '2', .link = target, .mode = 0777, .mtime = sample_mtime};
+        .name = path, .type = '2', .link = target, .mode = 0777, .mtime = honest_mtime};
     forge_add(forge, &tar, NULL);
 }
 
@@ -331,11 +251,11 @@ uint32_t forge_sliced(struct forge *forge, const char *path, const void *content
     manifest->sliced[sliced] = (struct manifest_sliced){
         .path = copy(entry_inner_path(path)),
         .size = size,
-        .mtime_s = sample_mtime,
+        .mtime_s = honest_mtime,
         .root = root_of(forge, path),
         .is_void = is_void,
     };
-    struct forge_tar tar = {.name = path, .mtime = sample_mtime, .size = size};
+    struct forge_tar tar = {.name = path, .mtime = honest_mtime, .size = size};
     struct forge_frame *header = forge_frame(forge, FRAME_HEADER);
     header->about.sliced = sliced;
     header->about.members = 1;
@@ -521,69 +441,4 @@ void forge_json(struct forge *forge, const char *from, const char *to)
     bytes_release(&forge->json);
     forge->json = made;
     forget_assembly(forge);
-}
-
-/* Every byte differs from its neighbours' slices, but for one slice of zeros. */
-static unsigned char *sample_content(uint64_t size)
-{
-    unsigned char *content = malloc((size_t)size + 1);
-    assert_non_null(content);
-    for (uint64_t i = 0; i < size; i++)
-        content[i] = i / SAMPLE_SLICE == 1 ? 0 : (unsigned char)(i % 251 + i / SAMPLE_SLICE);
-    return content;
-}
-
-void forge_sample(struct forge *forge, uint64_t large)
-{
-    forge_directory(forge, "inductor/ab");
-    forge_directory(forge, "inductor/ab/empty");
-    forge_file(forge, "inductor/ab/code.py", "print('hello')\n");
-    forge_link(forge, "inductor/ab/same.py", "inductor/ab/code.py", 15);
-    forge_link(forge, "inductor/same.py", "inductor/ab/code.py", 15);
-    forge_file(forge, "inductor/ab/nothing", "");
-    forge_close_frame(forge);
-    struct forge_tar tool = {.name = "inductor/tool", .mode = 0755, .mtime = 1234567890, .size = 9};
-    forge_add(forge, &tool, "#!/bin/sh");
-    forge_symlink(forge, "inductor/ab/link", "../tool");
-    if (large > 0) {
-        unsigned char *content = sample_content(large);
-        forge_sliced(forge, "inductor/large", content, large, SAMPLE_SLICE, false);
-        free(content);
-        forge_link(forge, "inductor/large2", "inductor/large", large);
-    }
-    forge_file(forge, "headers/pch.h", "#define X 1\n");
-}
-
-static void set_time(const char *path, int64_t mtime)
-{
-    struct timespec times[2] = {{.tv_sec = (time_t)mtime}, {.tv_sec = (time_t)mtime}};
-    assert_int_equal(utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW), 0);
-}
-
-void forge_tree(const struct scratch *scratch, const char *relative, uint64_t large)
-{
-    const char *paths[] = {"inductor/ab/code.py", "inductor/ab/same.py", "inductor/same.py",
-                           "inductor/ab/nothing", "inductor/tool",       "inductor/ab/link",
-                           "headers/pch.h",       "inductor/large",      "inductor/large2"};
-    const char *texts[] = {"print('hello')\n", "print('hello')\n",
-                           "print('hello')\n", "",
-                           "#!/bin/sh",        NULL,
-                           "#define X 1\n"};
-    char path[512];
-    snprintf(path, sizeof(path), "%s/inductor/ab/empty", relative);
-    scratch_mkdir(scratch, path);
-    unsigned char *content = sample_content(large);
-    for (size_t i = 0; i < (large > 0 ? 9 : 7); i++) {
-        snprintf(path, sizeof(path), "%s/%s", relative, paths[i]);
-        if (i >= 7)
-            scratch_write(scratch, path, content, (size_t)large);
-        else if (texts[i] != NULL)
-            scratch_text(scratch, path, texts[i]);
-        else
-            assert_int_equal(symlinkat("../tool", scratch->fd, path), 0);
-        if (i == 4)
-            assert_int_equal(chmod(scratch_path(scratch, path), 0777), 0);
-        set_time(scratch_path(scratch, path), i == 4 ? 1234567890 : sample_mtime);
-    }
-    free(content);
 }
