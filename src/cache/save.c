@@ -251,6 +251,7 @@ static enum b10_reason save_archive(struct save *save, struct b10_error *error)
 
     TRY(space_require(save->volume.dirfd, save->volume.path, 0, 1, save->settings->min_shared_bytes,
                       error));
+    TRY(progress_phase(save->progress, "scan", 0, 0, error));
     TRY(scan_roots(save->settings, &save->tree, &scanned, save->log, save->progress, error));
     TRY(tempfile_begin(&file, save->volume.dirfd, save->identity.key.text, 0666, error));
     TRY(describe(save, file.token, error));
