@@ -93,7 +93,11 @@ enum b10_reason index_writer_finish(struct index_writer *writer, struct bytes *o
 {
     TRY(feed(writer, error));
     TRY(zstd_stream_end(writer->encoder, &writer->compressed, error));
-    return bytes_append(out, writer->compressed.data, writer->compressed.size, error);
+    if (out->capacity > 0)
+        return bytes_append(out, writer->compressed.data, writer->compressed.size, error);
+    *out = writer->compressed; /* a copy would be the largest buffer of a save */
+    writer->compressed = (struct bytes)BYTES_EMPTY;
+    return B10_REASON_OK;
 }
 
 /* ---- reading ---- */
@@ -193,12 +197,12 @@ static bool type_to(const json_t *value, enum entry_type *type)
 }
 
 /* [root, path, type, executable, mtime_s, mtime_ns, size, frame, void, target] */
-static bool fields_to(struct index_reader *reader, const json_t *value, struct index_line *line)
+static enum b10_reason fields_to(struct index_reader *reader, const json_t *value,
+                                 struct index_line *line)
 {
     uint64_t root = 0, executable = 0, mtime_ns = 0, frame = 0, is_void = 0;
     struct entry *entry = &line->entry;
     if (!json_u64_to(json_array_get(value, 0), UINT32_MAX, &root) ||
-        !json_text_to(json_array_get(value, 1), &reader->path) ||
         !type_to(json_array_get(value, 2), &entry->type) ||
         !json_u64_to(json_array_get(value, 3), 1, &executable) ||
         !json_is_integer(json_array_get(value, 4)) ||
@@ -206,10 +210,10 @@ static bool fields_to(struct index_reader *reader, const json_t *value, struct i
         !json_u64_to(json_array_get(value, 6), INT64_MAX, &entry->size) ||
         !json_u64_to(json_array_get(value, 7), UINT32_MAX, &frame) ||
         !json_u64_to(json_array_get(value, 8), 1, &is_void))
-        return false;
-    if ((entry->type == ENTRY_SYMLINK || entry->type == ENTRY_HARDLINK) &&
-        !json_text_to(json_array_get(value, 9), &reader->target))
-        return false;
+        return B10_REASON_CORRUPT;
+    TRY(json_text_to(json_array_get(value, 1), &reader->path));
+    if (entry->type == ENTRY_SYMLINK || entry->type == ENTRY_HARDLINK)
+        TRY(json_text_to(json_array_get(value, 9), &reader->target));
     entry->executable = executable;
     entry->mtime_s = json_integer_value(json_array_get(value, 4));
     entry->mtime_ns = (uint32_t)mtime_ns;
@@ -218,7 +222,7 @@ static bool fields_to(struct index_reader *reader, const json_t *value, struct i
     line->root = (uint32_t)root;
     line->frame = (uint32_t)frame;
     line->is_void = is_void;
-    return true;
+    return B10_REASON_OK;
 }
 
 /* The member's rules, as far as they can be told without its root's name. */
@@ -245,9 +249,13 @@ enum b10_reason index_reader_next(struct index_reader *reader, struct index_line
     free(HEAP_TAKE(reader->path));
     free(HEAP_TAKE(reader->target));
     *line = (struct index_line){0};
-    value = json_value(&cursor);
-    if (!value || !json_at_end(&cursor) || !fields_to(reader, value, line))
-        return refuse(reader, B10_REASON_CORRUPT, "is damaged", error);
+    enum b10_reason reason = json_value(&cursor, &value);
+    if (reason == B10_REASON_OK)
+        reason = json_at_end(&cursor) ? fields_to(reader, value, line) : B10_REASON_CORRUPT;
+    if (reason == B10_REASON_NO_MEMORY)
+        return error_no_memory(error);
+    if (reason != B10_REASON_OK)
+        return refuse(reader, reason, "is damaged", error);
     if (!is_legal(&line->entry))
         return refuse(reader, B10_REASON_UNSAFE, "names a member that no archive may hold", error);
     *found = true;

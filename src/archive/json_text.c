@@ -1,5 +1,6 @@
 #include "archive/json_text.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,16 +26,19 @@ bool json_at_end(struct json_cursor *cursor)
     return cursor->at == cursor->size;
 }
 
-json_t *json_value(struct json_cursor *cursor)
+enum b10_reason json_value(struct json_cursor *cursor, json_t **value)
 {
     size_t left = cursor->size - cursor->at;
     json_error_t read;
-    json_t *value =
+    /* jansson's own code for it is set in few of the places where memory can be out. */
+    errno = 0;
+    *value =
         json_loadb(cursor->text + cursor->at, left < JSON_VALUE_LIMIT ? left : JSON_VALUE_LIMIT,
                    JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK, &read);
-    if (value)
-        cursor->at += (size_t)read.position;
-    return value;
+    if (!*value)
+        return errno == ENOMEM ? B10_REASON_NO_MEMORY : B10_REASON_CORRUPT;
+    cursor->at += (size_t)read.position;
+    return B10_REASON_OK;
 }
 
 void json_guard(json_t **value)
@@ -69,27 +73,27 @@ bool json_u64_to(const json_t *value, uint64_t most, uint64_t *number)
     return *number <= most;
 }
 
-static bool bytes_to(const json_t *digits, char **text)
+static enum b10_reason bytes_to(const json_t *digits, char **text)
 {
     size_t size = json_string_length(digits) / 2;
     char *copy = calloc(size + 1, 1);
     if (!copy)
-        return false;
+        return B10_REASON_NO_MEMORY;
     if (!json_hex_to(digits, (unsigned char *)copy, size) || memchr(copy, '\0', size)) {
         free(copy);
-        return false;
+        return B10_REASON_CORRUPT;
     }
     *text = copy;
-    return true;
+    return B10_REASON_OK;
 }
 
-bool json_text_to(const json_t *value, char **text)
+enum b10_reason json_text_to(const json_t *value, char **text)
 {
     if (json_is_object(value) && json_object_size(value) == 1)
         return bytes_to(json_object_get(value, "bytes"), text);
     const char *string = json_string_value(value);
     if (!string || strlen(string) != json_string_length(value))
-        return false;
+        return B10_REASON_CORRUPT;
     *text = strdup(string);
-    return *text != NULL;
+    return *text ? B10_REASON_OK : B10_REASON_NO_MEMORY;
 }

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/error.h"
+
 /* A value with everything in it may be this long as text. */
 enum { JSON_VALUE_LIMIT = 1 << 20 };
 
@@ -28,14 +30,16 @@ bool json_take(struct json_cursor *cursor, char mark);
 /* Nothing but white space is left. */
 bool json_at_end(struct json_cursor *cursor);
 
-/* The next value, whatever type, as a new reference; NULL if there is none, if it is longer than JSON_VALUE_LIMIT, has a
- * key twice, or memory is out. Moves behind it. */
-json_t *json_value(struct json_cursor *cursor);
+/* Reasons below come without a message: OK, NO_MEMORY (which says nothing about the document), or CORRUPT. */
+
+/* *value is the next value, whatever type, as a new reference; the cursor moves behind it. CORRUPT (and NULL) if there is
+ * none, if it is longer than JSON_VALUE_LIMIT or has a key twice. */
+MUST_CHECK enum b10_reason json_value(struct json_cursor *cursor, json_t **value);
 
 void json_guard(json_t **value);
 
-/* *text is a malloc'ed copy of a path; false: not such a value, or NUL inside, or out of memory. */
-bool json_text_to(const json_t *value, char **text);
+/* *text is a malloc'ed copy of a path. CORRUPT: not such a value, or NUL inside. */
+MUST_CHECK enum b10_reason json_text_to(const json_t *value, char **text);
 
 /* An integer from 0 to `most`. */
 bool json_u64_to(const json_t *value, uint64_t most, uint64_t *number);

@@ -24,6 +24,14 @@ static enum b10_reason damaged(const struct decode *decode, const char *where)
                      where);
 }
 
+/* What json_text.h answered, in words. */
+static enum b10_reason judge(const struct decode *decode, enum b10_reason reason, const char *where)
+{
+    if (reason == B10_REASON_NO_MEMORY)
+        return error_no_memory(decode->error);
+    return reason == B10_REASON_OK ? B10_REASON_OK : damaged(decode, where);
+}
+
 /* Room for one more in an array that grows by doubling; its capacity follows from its count. */
 static bool grow(void *pointer_to_array, size_t count, size_t item_size)
 {
@@ -38,11 +46,9 @@ static bool grow(void *pointer_to_array, size_t count, size_t item_size)
     return true;
 }
 
-/* The next value; what is wrong with it is all the same. */
 static enum b10_reason next_value(struct decode *decode, const char *where, json_t **value)
 {
-    *value = json_value(&decode->cursor);
-    return *value ? B10_REASON_OK : damaged(decode, where);
+    return judge(decode, json_value(&decode->cursor, value), where);
 }
 
 /* Elements of the array that comes next, one at a time, so that memory does not grow with it. */
@@ -71,7 +77,7 @@ static enum b10_reason take_text(struct decode *decode, const char *where, char 
 {
     SCOPED(json) json_t *value = NULL;
     TRY(next_value(decode, where, &value));
-    return json_text_to(value, text) ? B10_REASON_OK : damaged(decode, where);
+    return judge(decode, json_text_to(value, text), where);
 }
 
 static enum b10_reason take_format(struct decode *decode)
@@ -146,8 +152,9 @@ static enum b10_reason take_facts(struct decode *decode)
     {
         struct fact *to = &manifest->facts[manifest->fact_count++];
         to->name = strdup(key);
-        if (!to->name || !json_text_to(fact, &to->value))
-            return damaged(decode, "facts");
+        if (!to->name)
+            return error_no_memory(decode->error);
+        TRY(judge(decode, json_text_to(fact, &to->value), "facts"));
     }
     qsort(manifest->facts, manifest->fact_count, sizeof(*manifest->facts), compare_facts);
     return B10_REASON_OK;
@@ -194,8 +201,7 @@ static enum b10_reason take_origins(struct decode *decode, const json_t *origins
     if (!root->origins)
         return error_no_memory(decode->error);
     for (size_t i = 0; i < json_array_size(origins); i++, root->origin_count++)
-        if (!json_text_to(json_array_get(origins, i), &root->origins[i]))
-            return damaged(decode, "origins");
+        TRY(judge(decode, json_text_to(json_array_get(origins, i), &root->origins[i]), "origins"));
     return B10_REASON_OK;
 }
 
@@ -206,8 +212,7 @@ static enum b10_reason take_root(struct decode *decode, const json_t *value)
         return error_no_memory(decode->error);
     struct manifest_root *root = &manifest->roots[manifest->root_count];
     *root = (struct manifest_root){0};
-    if (!json_text_to(json_object_get(value, "name"), &root->name))
-        return damaged(decode, "roots");
+    TRY(judge(decode, json_text_to(json_object_get(value, "name"), &root->name), "roots"));
     manifest->root_count++;
     return take_origins(decode, json_object_get(value, "origins"), root);
 }
@@ -226,8 +231,8 @@ static enum b10_reason take_directory(struct decode *decode, const json_t *value
     struct manifest_root *root = &manifest->roots[index];
     if (!grow(&root->directories, root->directory_count, sizeof(*root->directories)))
         return error_no_memory(decode->error);
-    if (!json_text_to(json_array_get(value, 1), &root->directories[root->directory_count]))
-        return damaged(decode, "directories");
+    char **path = &root->directories[root->directory_count];
+    TRY(judge(decode, json_text_to(json_array_get(value, 1), path), "directories"));
     root->directory_count++;
     return B10_REASON_OK;
 }
@@ -251,9 +256,9 @@ static enum b10_reason take_sliced_one(struct decode *decode, const json_t *valu
         !json_is_integer(json_array_get(value, 3)) ||
         !json_u64_to(json_array_get(value, 4), UINT32_MAX, &mtime_ns) ||
         !json_u64_to(json_array_get(value, 5), INT64_MAX, &sliced->size) ||
-        !json_u64_to(json_array_get(value, 6), 1, &is_void) ||
-        !json_text_to(json_array_get(value, 1), &sliced->path))
+        !json_u64_to(json_array_get(value, 6), 1, &is_void))
         return damaged(decode, "sliced");
+    TRY(judge(decode, json_text_to(json_array_get(value, 1), &sliced->path), "sliced"));
     manifest->sliced_count++;
     sliced->root = (uint32_t)root;
     sliced->executable = executable;

@@ -2,6 +2,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <errno.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
@@ -208,13 +209,21 @@ static enum b10_reason corrupt(const struct tar_decoder *decoder, const char *wh
                      what, decoder->position);
 }
 
+/* What libarchive refused; that memory is out says nothing about the frame. */
+static enum b10_reason refused(const struct tar_decoder *decoder, struct b10_error *error)
+{
+    if (archive_errno(decoder->reader) == ENOMEM)
+        return error_no_memory(error);
+    return corrupt(decoder, "a damaged tar header", error);
+}
+
 static enum b10_reason open_reader(struct tar_decoder *decoder, struct b10_error *error)
 {
     decoder->reader = archive_read_new();
     if (!decoder->reader || archive_read_support_format_tar(decoder->reader) != ARCHIVE_OK)
         return error_no_memory(error);
     if (archive_read_open_memory(decoder->reader, decoder->frame, decoder->size) != ARCHIVE_OK)
-        return corrupt(decoder, "a damaged tar header", error);
+        return refused(decoder, error);
     return B10_REASON_OK;
 }
 
@@ -226,7 +235,7 @@ static enum b10_reason read_header(struct tar_decoder *decoder, struct b10_error
         TRY(open_reader(decoder, error));
     int result = archive_read_next_header2(decoder->reader, decoder->member);
     if (result != ARCHIVE_OK && result != ARCHIVE_WARN)
-        return corrupt(decoder, "a damaged tar header", error);
+        return refused(decoder, error);
     if (archive_read_header_position(decoder->reader) != (la_int64_t)decoder->position)
         return corrupt(decoder, "a member that does not begin where it should", error);
     return B10_REASON_OK;

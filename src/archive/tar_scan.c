@@ -264,12 +264,13 @@ enum b10_reason tar_scan(const unsigned char *frame, size_t size, size_t positio
                          struct tar_member *member, const char *name, struct b10_error *error)
 {
     struct scan scan = {.frame = frame,
+                        .block = frame,
                         .size = size,
                         .position = position,
                         .name = name,
                         .error = error,
                         .header_only = header_only};
-    const unsigned char *block = NULL;
+    const unsigned char *block = frame;
     uint64_t mode = 0;
     TRY(take_block(&scan, "x0125", &block));
     if (block[field[TYPE].at] == 'x') {
