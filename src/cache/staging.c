@@ -154,11 +154,21 @@ static enum b10_reason make_staged_directory(struct staging *staging, size_t ind
     return B10_REASON_OK;
 }
 
+/* The first directory below `around` on the way to `path` is there already: it may be a mount of
+ * its own, which nothing that is staged for `around` reaches. */
+static bool is_begun(const char *path, const char *around)
+{
+    const char *rest = path + strlen(around) + 1;
+    SCOPED(heap) char *first = strndup(path, (size_t)(rest - path) + strcspn(rest, "/"));
+    return first == NULL || is_directory(first);
+}
+
 /* A nested root that has no place on disk yet travels with the root around it. */
 static bool travels_inside(const struct staging *staging, const struct staged_root *root)
 {
-    return root->inside != NO_ROOT && !is_directory(root->destination) &&
-           staging->roots[root->inside].holder >= 0;
+    if (root->inside == NO_ROOT || staging->roots[root->inside].holder < 0)
+        return false;
+    return !is_begun(root->destination, staging->roots[root->inside].destination);
 }
 
 static enum b10_reason begin_root(struct staging *staging, size_t index, struct b10_error *error)
