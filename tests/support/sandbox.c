@@ -26,6 +26,8 @@ static int run_child(void (*fn)(void *context), void *context)
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
+        setenv("CMOCKA_TEST_ABORT", "1",
+               1); /* else a failed assertion goes on with the next test */
         fn(context);
         _exit(0);
     }
@@ -127,11 +129,20 @@ void sandbox_bind(const char *what, const char *path)
     CHECK(mount(what, path, NULL, MS_BIND, NULL) == 0);
 }
 
+void sandbox_read_only(const char *path)
+{
+    CHECK(mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0);
+}
+
+void sandbox_become(uid_t id)
+{
+    CHECK(setgroups(0, NULL) == 0);
+    CHECK(setresgid(id, id, id) == 0);
+    CHECK(setresuid(id, id, id) == 0);
+}
+
 void sandbox_drop_root(void)
 {
-    if (geteuid() != 0)
-        return;
-    CHECK(setgroups(0, NULL) == 0);
-    CHECK(setresgid(65534, 65534, 65534) == 0);
-    CHECK(setresuid(65534, 65534, 65534) == 0);
+    if (geteuid() == 0)
+        sandbox_become(65534);
 }

@@ -4,11 +4,13 @@
  *     …
  *     sandbox_run(renames_without_renameat2, scratch);
  *
- * CHECK instead of cmocka's assertions in there: it ends the child, and sandbox_run fails the test. Threads: none yet when
- * it is called.
+ * CHECK in there ends the child, and sandbox_run fails the test; so do cmocka's assertions, which abort the child. Threads:
+ * none yet when it is called.
  */
 #ifndef SUPPORT_SANDBOX_H
 #define SUPPORT_SANDBOX_H
+
+#include <sys/types.h>
 
 #include "support/scratch.h"
 
@@ -46,6 +48,12 @@ void sandbox_tmpfs(const char *path, const char *options);
 
 /* `what` again at `path` (bind mount). */
 void sandbox_bind(const char *what, const char *path);
+
+/* From now on the mount that `path` is the root of refuses writing. */
+void sandbox_read_only(const char *path);
+
+/* Continues as user and group `id`, for good. Needs root. */
+void sandbox_become(uid_t id);
 
 /* Continues as user and group 65534. Does nothing if it is not root already. */
 void sandbox_drop_root(void);
