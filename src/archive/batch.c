@@ -96,8 +96,9 @@ static uint64_t header_size(const struct tree *tree, uint32_t item, uint32_t ori
 {
     enum { SHORT_NAME = 100, RECORD = 64 };
     const size_t root = strlen(tree->roots[tree->items[item].root].name) + 1;
-    const size_t path = root + strlen(tree->items[item].path);
-    const size_t target = original == NONE ? 0 : root + strlen(tree->items[original].path);
+    const size_t path = root + tree_path_length(tree, &tree->items[item]);
+    const size_t target =
+        original == NONE ? 0 : root + tree_path_length(tree, &tree->items[original]);
     uint64_t records = RECORD;
     records += path > SHORT_NAME ? path + RECORD : 0;
     records += target > SHORT_NAME ? target + RECORD : 0;

@@ -31,12 +31,12 @@ static bool full_path(char *out, size_t size, const struct tree *tree, uint32_t 
     const struct tree_item *item = &tree->items[index];
     const char *root = tree->roots[item->root].name;
     const size_t root_length = strlen(root);
-    const size_t path_length = strlen(item->path);
+    const size_t path_length = tree_path_length(tree, item);
     if (root_length + path_length + 2 > size)
         return false;
     memcpy(out, root, root_length);
     out[root_length] = '/';
-    memcpy(out + root_length + 1, item->path, path_length + 1);
+    tree_path(tree, item, out + root_length + 1);
     return true;
 }
 

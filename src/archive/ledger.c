@@ -57,7 +57,7 @@ static enum b10_reason count(struct ledger *ledger, const struct tree_item *item
     case ENTRY_DIRECTORY:
         totals->directories++;
         totals->disk_bytes += DISK_BLOCK;
-        return add_directory(&ledger->manifest->roots[item->root], item->path, error);
+        return add_directory(&ledger->manifest->roots[item->root], ledger->path, error);
     case ENTRY_SYMLINK:
         totals->symlinks++;
         return B10_REASON_OK;
@@ -74,7 +74,7 @@ static enum b10_reason put_line(struct ledger *ledger, const struct tree_item *i
     const bool has_time = type != ENTRY_DIRECTORY;
     const struct index_line line = {.entry = {.type = type,
                                               .executable = item->executable,
-                                              .path = item->path,
+                                              .path = ledger->path,
                                               .target = target,
                                               .size = type == ENTRY_FILE ? item->size : 0,
                                               .mtime_s = has_time ? item->mtime_s : 0,
@@ -90,9 +90,12 @@ enum b10_reason ledger_member(struct ledger *ledger, const struct packed_member 
 {
     const struct tree_item *item = &ledger->tree->items[member->item];
     const bool is_link = member->original != TREE_NO_ORIGINAL;
+    tree_path(ledger->tree, item, ledger->path);
     TRY(count(ledger, item, member, error));
-    if (is_link)
-        target = ledger->tree->items[member->original].path;
+    if (is_link) {
+        tree_path(ledger->tree, &ledger->tree->items[member->original], ledger->original);
+        target = ledger->original;
+    }
     return put_line(ledger, item, is_link ? ENTRY_HARDLINK : (enum entry_type)item->type, target,
                     frame, false, error);
 }
@@ -109,7 +112,8 @@ enum b10_reason ledger_sliced(struct ledger *ledger, uint32_t index, uint32_t *n
             return error_no_memory(error);
         manifest->sliced = sliced;
     }
-    char *path = strdup(item->path);
+    tree_path(ledger->tree, item, ledger->path);
+    char *path = strdup(ledger->path);
     if (path == NULL)
         return error_no_memory(error);
     *number = (uint32_t)manifest->sliced_count++;
@@ -126,5 +130,6 @@ enum b10_reason ledger_void(struct ledger *ledger, uint32_t item, uint32_t index
                             struct b10_error *error)
 {
     ledger->manifest->sliced[index].is_void = true;
+    tree_path(ledger->tree, &ledger->tree->items[item], ledger->path);
     return put_line(ledger, &ledger->tree->items[item], ENTRY_FILE, NULL, frame, true, error);
 }

@@ -14,6 +14,8 @@ struct ledger {
     const struct tree *tree;    /* borrowed */
     struct writer *writer;      /* borrowed */
     struct manifest *manifest;  /* borrowed */
+    char path[PATH_LIMIT + 1];  /* of the member at hand */
+    char original[PATH_LIMIT + 1];
 };
 
 /* Index line, totals and, for a directory, its root's list. `frame` holds the member's header. */

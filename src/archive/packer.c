@@ -64,14 +64,14 @@ static enum b10_reason add_content(struct packer *packer, uint32_t index, int fd
     unsigned char *content;
     bool whole;
     TRY(read_content(packer, item, fd, &content, &whole, error));
-    const bool torn = whole && torn_in_memory(item->path, content, size);
+    const bool torn = whole && torn_in_memory(item->name, content, size);
     if (!whole || torn) {
         packer->counts.left_out_changed += !whole;
         packer->counts.left_out_torn += torn;
         filler_undo(&packer->filler);
         return B10_REASON_OK;
     }
-    if (torn_is_host_code(item->path, content, size))
+    if (torn_is_host_code(item->name, content, size))
         filler_host_code(&packer->filler);
     if (packer->original == TREE_NO_ORIGINAL) {
         packer->original = index;
@@ -115,7 +115,7 @@ static enum b10_reason add_link(struct packer *packer, uint32_t index, bool *lin
         return B10_REASON_OK;
     TRY(filler_header(&packer->filler, index, packer->original, NULL, linked, error));
     if (*linked &&
-        torn_is_host_code(item->path, packer->filler.content.data + packer->original_start, size))
+        torn_is_host_code(item->name, packer->filler.content.data + packer->original_start, size))
         filler_host_code(&packer->filler);
     return B10_REASON_OK;
 }
@@ -212,7 +212,7 @@ enum b10_reason packer_header(struct packer *packer, struct sliced *sliced, stru
     TRY(filler_header(&packer->filler, sliced->item, TREE_NO_ORIGINAL, NULL, &kept, error));
     if (!kept)
         return error_set(error, B10_REASON_INTERNAL, "'%s' is no member of an archive",
-                         packer->tree->items[sliced->item].path);
+                         packer->tree->items[sliced->item].name);
     TRY(filler_close(&packer->filler, FRAME_HEADER, out, error));
     (*out)->sliced = sliced;
     return B10_REASON_OK;

@@ -94,8 +94,8 @@ static size_t count_sizes(const struct size_counters *counters, const struct tre
 /* The name of a .json file decides whether its content counts as torn, so such files only equal each other. */
 static bool judged_by_name(const struct tree_item *item)
 {
-    const size_t length = strlen(item->path);
-    return length > 5 && strcmp(item->path + length - 5, ".json") == 0;
+    const size_t length = strlen(item->name);
+    return length > 5 && strcmp(item->name + length - 5, ".json") == 0;
 }
 
 /* Every file that shares its size with another, in the tree's order. */

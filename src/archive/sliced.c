@@ -42,7 +42,7 @@ enum b10_reason sliced_open(struct sliced **out, struct source *source, struct b
     if (fd < 0)
         return B10_REASON_OK;
     *state = SLICED_TORN;
-    if (torn_on_disk(item->path, fd, item->size))
+    if (torn_on_disk(item->name, fd, item->size))
         return B10_REASON_OK;
     *state = SLICED_OPENED;
     TRY(new_sliced(out, source->tree, batch, error));

@@ -57,7 +57,8 @@ static enum b10_reason open_parent(struct source *source, const struct tree_item
         source->root = item->root;
     }
     struct b10_error found = ERROR_NONE;
-    switch (beneath_parent(&source->directory, item->path, dirfd, leaf, &found)) {
+    tree_path(source->tree, item, source->path);
+    switch (beneath_parent(&source->directory, source->path, dirfd, leaf, &found)) {
     case B10_REASON_OK:
         return B10_REASON_OK;
     case B10_REASON_UNSAFE:
@@ -91,7 +92,7 @@ enum b10_reason source_open(struct source *source, const struct tree_item *item,
     SCOPED(fd) int file = open_leaf(dirfd, leaf);
     if (file < 0 && !means_left_out(errno))
         return error_errno(error, errno, "cannot open '%s/%s'", root_of(source, item)->origin,
-                           item->path);
+                           source->path);
     if (file >= 0 && source_unchanged(item, file))
         *fd = fd_take(&file);
     return B10_REASON_OK;
@@ -103,7 +104,7 @@ enum b10_reason source_read(const struct tree *tree, const struct tree_item *ite
 {
     size_t got = 0;
     struct b10_error found = ERROR_NONE;
-    enum b10_reason reason = io_pread(fd, buffer, size, offset, &got, item->path, &found);
+    enum b10_reason reason = io_pread(fd, buffer, size, offset, &got, item->name, &found);
     *whole = reason == B10_REASON_OK && got == size;
     if (reason == B10_REASON_OK || means_left_out(found.sys_errno))
         return B10_REASON_OK;
@@ -152,7 +153,7 @@ enum b10_reason source_link(struct source *source, const struct tree_item *item,
         return B10_REASON_OK;
     target[length] = '\0';
     bool inside = false;
-    TRY(link_text(text, root_of(source, item)->origin, item->path, target, &inside, error));
+    TRY(link_text(text, root_of(source, item)->origin, source->path, target, &inside, error));
     if (inside)
         *state = SOURCE_LINK_KEPT;
     return B10_REASON_OK;

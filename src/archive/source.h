@@ -16,6 +16,7 @@ struct source {
     const struct tree *tree;        /* borrowed */
     struct beneath_cache directory; /* of the item opened last */
     uint16_t root;                  /* that item's */
+    char path[PATH_LIMIT + 1];      /* that item's */
 };
 
 void source_init(struct source *source, const struct tree *tree);

@@ -16,12 +16,10 @@ struct tree_arena {
     char text[ARENA_TEXT];
 };
 
-static enum b10_reason arena_copy(struct tree_arena **arena, const char **out, const char *path,
+static enum b10_reason arena_copy(struct tree_arena **arena, const char **out, const char *name,
                                   struct b10_error *error)
 {
-    const size_t size = strlen(path) + 1;
-    if (size > ARENA_TEXT)
-        return error_set(error, B10_REASON_INTERNAL, "a path of %zu bytes in a tree", size - 1);
+    const size_t size = strlen(name) + 1;
     if (*arena == NULL || ARENA_TEXT - (*arena)->used < size) {
         struct tree_arena *fresh = malloc(sizeof(*fresh));
         if (fresh == NULL)
@@ -31,7 +29,7 @@ static enum b10_reason arena_copy(struct tree_arena **arena, const char **out, c
         *arena = fresh;
     }
     char *copy = (*arena)->text + (*arena)->used;
-    memcpy(copy, path, size);
+    memcpy(copy, name, size);
     (*arena)->used += size;
     *out = copy;
     return B10_REASON_OK;
@@ -86,31 +84,81 @@ static enum b10_reason make_room(struct tree *tree, struct b10_error *error)
     return B10_REASON_OK;
 }
 
+/* The path of `item` is the first `length` bytes of `path`. */
+static bool is_prefix(const struct tree *tree, const struct tree_item *item, const char *path,
+                      size_t length)
+{
+    char own[PATH_LIMIT + 1];
+    return tree_path(tree, item, own) == length && memcmp(own, path, length) == 0;
+}
+
+/* The directory of `path`. It is the entry added last or one that holds that entry, because a directory comes before what is
+ * in it. An entry for which that does not hold keeps its whole path. */
+static uint32_t find_parent(const struct tree *tree, size_t root, const char *path)
+{
+    const size_t length = (size_t)(path_base(path) - path);
+    uint32_t item = tree->item_count == 0 ? TREE_NO_PARENT : (uint32_t)tree->item_count - 1;
+    if (length == 0)
+        return TREE_NO_PARENT;
+    for (; item != TREE_NO_PARENT; item = tree->items[item].parent) {
+        const struct tree_item *candidate = &tree->items[item];
+        if (candidate->root == root && candidate->type == ENTRY_DIRECTORY &&
+            is_prefix(tree, candidate, path, length - 1))
+            return item;
+    }
+    return TREE_NO_PARENT;
+}
+
 enum b10_reason tree_add(struct tree *tree, size_t root, const char *path, const struct stat *stat,
                          struct b10_error *error)
 {
     enum entry_type type;
-    if (!type_of(stat->st_mode, &type) || root >= tree->root_count)
+    if (!type_of(stat->st_mode, &type) || root >= tree->root_count || strlen(path) > PATH_LIMIT)
         return error_set(error, B10_REASON_INTERNAL, "'%s' is nothing that a tree can hold", path);
     const uint64_t size = type == ENTRY_FILE ? (uint64_t)stat->st_size : 0;
     if (size > UINT64_MAX - tree->bytes)
         return error_set(error, B10_REASON_TOO_LARGE, "files of more than 2^64 bytes in all");
     TRY(make_room(tree, error));
-    const char *copy = NULL;
-    TRY(arena_copy(&tree->arena, &copy, path, error));
+    const uint32_t parent = find_parent(tree, root, path);
+    const char *name = NULL;
+    TRY(arena_copy(&tree->arena, &name, parent == TREE_NO_PARENT ? path : path_base(path), error));
     tree->items[tree->item_count++] =
-        (struct tree_item){.path = copy,
+        (struct tree_item){.name = name,
                            .size = size,
                            .touched = touched(stat),
                            .mtime_s = stat->st_mtim.tv_sec,
                            .mtime_ns = (uint32_t)stat->st_mtim.tv_nsec,
                            .original = TREE_NO_ORIGINAL,
+                           .parent = parent,
                            .root = (uint16_t)root,
                            .type = (uint8_t)type,
                            .executable = type == ENTRY_FILE && (stat->st_mode & S_IXUSR) != 0};
     tree->bytes += size;
     tree->files += type != ENTRY_DIRECTORY;
     return B10_REASON_OK;
+}
+
+size_t tree_path_length(const struct tree *tree, const struct tree_item *item)
+{
+    size_t length = strlen(item->name);
+    for (; item->parent != TREE_NO_PARENT; length += strlen(item->name) + 1)
+        item = &tree->items[item->parent];
+    return length;
+}
+
+size_t tree_path(const struct tree *tree, const struct tree_item *item, char *path)
+{
+    const size_t length = tree_path_length(tree, item);
+    char *at = path + length;
+    *at = '\0';
+    for (;; item = &tree->items[item->parent]) {
+        const size_t size = strlen(item->name);
+        at -= size;
+        memcpy(at, item->name, size);
+        if (item->parent == TREE_NO_PARENT)
+            return length;
+        *--at = '/';
+    }
 }
 
 bool tree_item_unchanged(const struct tree_item *item, const struct stat *now)

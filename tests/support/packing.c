@@ -62,8 +62,10 @@ void packing_root(struct packing_case *test, const char *directory, const char *
 
 uint32_t packing_item(const struct packing_case *test, const char *path)
 {
+    char own[PATH_LIMIT + 1];
     for (size_t i = 0; i < test->tree.item_count; i++) {
-        if (strcmp(test->tree.items[i].path, path) == 0)
+        tree_path(&test->tree, &test->tree.items[i], own);
+        if (strcmp(own, path) == 0)
             return (uint32_t)i;
     }
     fail_msg("'%s' is not in the tree", path);

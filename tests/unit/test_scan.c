@@ -67,9 +67,12 @@ static void assert_scan(struct host *host, struct scan_counts *counts, const cha
     if (scan_roots(&host->settings, &tree, counts, &host->log, NULL, &error) != B10_REASON_OK)
         fail_msg("%s", error.message);
     char text[4096] = "";
-    for (size_t i = 0; i < tree.item_count; i++)
+    for (size_t i = 0; i < tree.item_count; i++) {
+        char path[PATH_LIMIT + 1];
+        tree_path(&tree, &tree.items[i], path);
         snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s:%s ",
-                 tree.roots[tree.items[i].root].name, tree.items[i].path);
+                 tree.roots[tree.items[i].root].name, path);
+    }
     assert_string_equal(text, expected);
 }
 

@@ -32,6 +32,14 @@ static void add(struct tree *tree, const char *path, mode_t mode)
     assert_int_equal(tree_add(tree, tree->root_count - 1, path, &stat, NULL), 0);
 }
 
+static void assert_path(const struct tree *tree, size_t item, const char *expected)
+{
+    char path[PATH_LIMIT + 1];
+    assert_int_equal(tree_path(tree, &tree->items[item], path), strlen(expected));
+    assert_string_equal(path, expected);
+    assert_int_equal(tree_path_length(tree, &tree->items[item]), strlen(expected));
+}
+
 static void entries_keep_what_was_seen(void **state)
 {
     (void)state;
@@ -44,7 +52,7 @@ static void entries_keep_what_was_seen(void **state)
     assert_int_equal(tree.bytes, 5);
     assert_int_equal(tree.files, 2);
     const struct tree_item *file = &tree.items[1];
-    assert_string_equal(file->path, "d/f");
+    assert_path(&tree, 1, "d/f");
     assert_int_equal(file->type, ENTRY_FILE);
     assert_int_equal(file->size, 5);
     assert_int_equal(file->mtime_s, -1);
@@ -86,7 +94,46 @@ static void paths_stay_valid_while_the_tree_grows(void **state)
     }
     for (int i = 0; i < COUNT; i++) {
         snprintf(path, sizeof(path), "%0*d", i % 97 == 0 ? 4096 : 40, i);
-        assert_string_equal(tree.items[i].path, path);
+        assert_path(&tree, (size_t)i, path);
+    }
+}
+
+static void a_name_is_stored_once_however_deep_it_lies(void **state)
+{
+    (void)state;
+    SCOPED(tree) struct tree tree = TREE_EMPTY;
+    add_root(&tree);
+    add(&tree, "a", S_IFDIR | 0755);
+    add(&tree, "a/b", S_IFDIR | 0755);
+    add(&tree, "a/b/f", S_IFREG | 0644);
+    add(&tree, "a/b/g", S_IFREG | 0644);
+    add(&tree, "a/h", S_IFREG | 0644);
+    add(&tree, "a-", S_IFREG | 0644);
+    const char *paths[] = {"a", "a/b", "a/b/f", "a/b/g", "a/h", "a-"};
+    const char *names[] = {"a", "b", "f", "g", "h", "a-"};
+    const uint32_t parents[] = {TREE_NO_PARENT, 0, 1, 1, 0, TREE_NO_PARENT};
+    for (size_t i = 0; i < 6; i++) {
+        assert_path(&tree, i, paths[i]);
+        assert_string_equal(tree.items[i].name, names[i]);
+        assert_int_equal(tree.items[i].parent, parents[i]);
+    }
+}
+
+static void an_entry_without_its_directory_keeps_its_whole_path(void **state)
+{
+    (void)state;
+    SCOPED(tree) struct tree tree = TREE_EMPTY;
+    add_root(&tree);
+    add(&tree, "a", S_IFDIR | 0755);
+    add(&tree, "file", S_IFREG | 0644);
+    add(&tree, "file/f", S_IFREG | 0644);
+    add(&tree, "ab/f", S_IFREG | 0644);
+    add_root(&tree);
+    add(&tree, "a/f", S_IFREG | 0644);
+    const char *paths[] = {"a", "file", "file/f", "ab/f", "a/f"};
+    for (size_t i = 0; i < 5; i++) {
+        assert_path(&tree, i, paths[i]);
+        assert_int_equal(tree.items[i].parent, TREE_NO_PARENT);
     }
 }
 
@@ -163,6 +210,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(roots_are_numbered_and_keep_their_descriptor, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test(paths_stay_valid_while_the_tree_grows),
+        cmocka_unit_test(a_name_is_stored_once_however_deep_it_lies),
+        cmocka_unit_test(an_entry_without_its_directory_keeps_its_whole_path),
         cmocka_unit_test(an_item_costs_no_more_than_48_bytes),
         cmocka_unit_test(every_fact_of_a_change_is_noticed),
         cmocka_unit_test(a_type_no_archive_holds_is_refused),
