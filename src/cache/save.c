@@ -241,6 +241,19 @@ static enum b10_reason publish(const struct save *save, struct tempfile *file,
     return volume_confirm(&save->volume, error);
 }
 
+/* The temporary name alone does not tell which volume refuses it. */
+static enum b10_reason begin_file(const struct save *save, struct tempfile *file,
+                                  struct b10_error *error)
+{
+    struct b10_error found = ERROR_NONE;
+    enum b10_reason reason =
+        tempfile_begin(file, save->volume.dirfd, save->identity.key.text, 0666, &found);
+    if (reason != B10_REASON_OK && found.sys_errno != 0)
+        return error_errno(error, found.sys_errno, "cannot create a file in '%s'",
+                           save->volume.path);
+    return error_copy(error, &found);
+}
+
 /* The road. */
 static enum b10_reason save_archive(struct save *save, struct b10_error *error)
 {
@@ -253,7 +266,7 @@ static enum b10_reason save_archive(struct save *save, struct b10_error *error)
                       error));
     TRY(progress_phase(save->progress, "scan", 0, 0, error));
     TRY(scan_roots(save->settings, &save->tree, &scanned, save->log, save->progress, error));
-    TRY(tempfile_begin(&file, save->volume.dirfd, save->identity.key.text, 0666, error));
+    TRY(begin_file(save, &file, error));
     TRY(describe(save, file.token, error));
     TRY(write_archive(save, &file, &size, &packed, error));
     TRY(require_loadable(save, error));
