@@ -38,6 +38,7 @@ extern "C" {
 
 /* -------------------------------------------------------------------------------------------------------------------
  * Statuses, reasons, errors
+ *
  * ---------------------------------------------------------------------------------------------------------------- */
 
 /* What an operation came to. The values are those of the Python package b10-transfer. */
@@ -52,94 +53,115 @@ typedef enum OperationStatus {
 /* Why. Every status other than SUCCESS comes with exactly one of these. */
 typedef enum b10_reason {
     B10_REASON_OK = 0,
-    B10_REASON_DISABLED = 1,      /* ERROR: BASETEN_FS_ENABLED is off */
-    B10_REASON_CONFIG = 2,        /* ERROR: a setting is invalid; the message names variable and value */
+    B10_REASON_DISABLED = 1, /* ERROR: BASETEN_FS_ENABLED is off */
+    /* ERROR: a setting is invalid; the message names variable and value */
+    B10_REASON_CONFIG = 2,
     B10_REASON_LOCAL_PRESENT = 3, /* SKIPPED: the local cache directory already holds files */
-    B10_REASON_ABSENT = 4,        /* DOES_NOT_EXIST: no archive for this environment, or no shared directory */
-    B10_REASON_NO_SPACE = 5,      /* ERROR: not enough bytes or inodes, or a quota */
-    B10_REASON_TOO_LARGE = 6,     /* ERROR: beyond MAX_CACHE_SIZE_MB (save) or 64 times that, unpacked (load) */
-    B10_REASON_CORRUPT = 7,       /* ERROR: the archive is damaged */
-    B10_REASON_UNSAFE = 8,        /* ERROR: the archive breaks a rule of the format */
-    B10_REASON_FORMAT = 9,        /* ERROR: the archive is of a newer format */
-    B10_REASON_READ_ONLY = 10,    /* SKIPPED: save mode `never` */
+    /* DOES_NOT_EXIST: no archive for this environment, or no shared directory */
+    B10_REASON_ABSENT = 4,
+    B10_REASON_NO_SPACE = 5, /* ERROR: not enough bytes or inodes, or a quota */
+    /* ERROR: beyond MAX_CACHE_SIZE_MB (save) or 64 times that, unpacked (load) */
+    B10_REASON_TOO_LARGE = 6,
+    B10_REASON_CORRUPT = 7,        /* ERROR: the archive is damaged */
+    B10_REASON_UNSAFE = 8,         /* ERROR: the archive breaks a rule of the format */
+    B10_REASON_FORMAT = 9,         /* ERROR: the archive is of a newer format */
+    B10_REASON_READ_ONLY = 10,     /* SKIPPED: save mode `never` */
     B10_REASON_NOTHING_LOCAL = 11, /* SKIPPED: nothing local to save */
     B10_REASON_ALREADY_SAVED = 12, /* SKIPPED: a usable archive exists */
-    B10_REASON_IO = 13,           /* ERROR: volume or disk failed */
-    B10_REASON_DENIED = 14,       /* ERROR: permissions */
-    B10_REASON_NO_MEMORY = 15,    /* ERROR: out of memory */
-    B10_REASON_CANCELLED = 16,    /* ERROR: the progress callback asked to stop */
-    B10_REASON_INTERNAL = 17,     /* ERROR: a bug, or an argument that breaks this header's rules */
+    B10_REASON_IO = 13,            /* ERROR: volume or disk failed */
+    B10_REASON_DENIED = 14,        /* ERROR: permissions */
+    B10_REASON_NO_MEMORY = 15,     /* ERROR: out of memory */
+    B10_REASON_CANCELLED = 16,     /* ERROR: the progress callback asked to stop */
+    B10_REASON_INTERNAL = 17, /* ERROR: a bug, or an argument that breaks this header's rules */
     B10_REASON_FORCE32 = 0x7fffffff
 } b10_reason;
 
-/* What went wrong, in words. Owned by the caller, filled by a call that does not return SUCCESS; a call that returns
- * SUCCESS sets code to OK and the message to "". Always passed last, NULL allowed. */
+/* What went wrong, in words. Owned by the caller, filled by a call that does not return SUCCESS; a
+ * call that returns SUCCESS sets code to OK and the message to "". Always passed last, NULL
+ * allowed. */
 typedef struct b10_error {
     uint32_t struct_size;
-    uint32_t code;      /* a b10_reason */
-    int32_t sys_errno;  /* errno of the system call that failed, 0 if none */
+    uint32_t code;     /* a b10_reason */
+    int32_t sys_errno; /* errno of the system call that failed, 0 if none */
     uint32_t reserved;
     char message[1000]; /* one line, names the object: file, variable, directory */
 } b10_error;
 
 /* Zeroed struct with struct_size set: b10_report report = B10_INIT(b10_report); */
 #ifdef __cplusplus
-#define B10_INIT(type) ([] { type b10_value_ = {}; b10_value_.struct_size = (uint32_t)sizeof(type); return b10_value_; }())
+#define B10_INIT(type)                                                                             \
+    ([] {                                                                                          \
+        type b10_value_ = {};                                                                      \
+        b10_value_.struct_size = (uint32_t)sizeof(type);                                           \
+        return b10_value_;                                                                         \
+    }())
 #else
-#define B10_INIT(type) {.struct_size = (uint32_t)sizeof(type)}
+#define B10_INIT(type)                                                                             \
+    {                                                                                              \
+        .struct_size = (uint32_t)sizeof(type)                                                      \
+    }
 #endif
 
-/* Names for people and logs: "SUCCESS", "LOCAL_PRESENT"; "UNKNOWN" for any other value. Static storage.
+/* Names for people and logs: "SUCCESS", "LOCAL_PRESENT"; "UNKNOWN" for any other value. Static
+ * storage.
  * Threads: any.  Since: 0.1 */
 B10_API const char *b10_status_name(OperationStatus status);
 B10_API const char *b10_reason_name(uint32_t reason);
 
 /* -------------------------------------------------------------------------------------------------------------------
  * Reports and records
+ *
  * ---------------------------------------------------------------------------------------------------------------- */
 
-#define B10_KEY_SIZE 208   /* an environment key has at most 200 bytes */
+#define B10_KEY_SIZE  208  /* an environment key has at most 200 bytes */
 #define B10_PATH_SIZE 4096 /* longest path stored here, with its NUL */
 
 /* What an operation did. All counts are of this call alone. */
 typedef struct b10_report {
     uint32_t struct_size;
-    uint32_t reason;                   /* same as b10_error.code */
+    uint32_t reason;                    /* same as b10_error.code */
     char environment_key[B10_KEY_SIZE]; /* "" if the call ended before it was known */
-    char archive[B10_PATH_SIZE];       /* the archive read or published, "" if none */
-    char destination[B10_PATH_SIZE];   /* main root: where a load installed, what a save packed, what clear emptied */
-    uint64_t archive_bytes;            /* size of the archive file */
-    uint64_t content_bytes;            /* unpacked size of all files, duplicates counted each time */
-    uint64_t files;                    /* files and symlinks packed or installed */
+    char archive[B10_PATH_SIZE];        /* the archive read or published, "" if none */
+    /* main root: where a load installed, what a save packed, what clear emptied */
+    char destination[B10_PATH_SIZE];
+    uint64_t archive_bytes; /* size of the archive file */
+    /* unpacked size of all files, duplicates counted each time */
+    uint64_t content_bytes;
+    uint64_t files; /* files and symlinks packed or installed */
     uint64_t directories;
-    uint64_t duplicates;               /* of files: stored once more only as a link member */
-    uint64_t existing;                 /* load: entries left out because the name existed locally */
-    uint64_t left_out_changed;         /* save: files that changed or vanished while they were read */
-    uint64_t left_out_torn;            /* save: evidently truncated ELF or JSON files */
-    uint64_t left_out_unsafe;          /* save: symlinks that leave their root, names beyond the limits */
-    uint64_t roots_left_out;           /* further roots that could not be read or written, or have no place here */
-    uint64_t archives_set_aside;       /* load: damaged archives renamed to .KEY.<token>.bad */
-    uint64_t wall_ns;                  /* whole call */
+    uint64_t duplicates; /* of files: stored once more only as a link member */
+    uint64_t existing;   /* load: entries left out because the name existed locally */
+    /* save: files that changed or vanished while they were read */
+    uint64_t left_out_changed;
+    uint64_t left_out_torn; /* save: evidently truncated ELF or JSON files */
+    /* save: symlinks that leave their root, names beyond the limits */
+    uint64_t left_out_unsafe;
+    /* further roots that could not be read or written, or have no place here */
+    uint64_t roots_left_out;
+    uint64_t archives_set_aside; /* load: damaged archives renamed to .KEY.<token>.bad */
+    uint64_t wall_ns;            /* whole call */
 } b10_report;
 
 /* The state of this host's cache. Strings are "" when unknown. */
 typedef struct b10_cache_info {
     uint32_t struct_size;
-    uint8_t b10fs_enabled;       /* 0 or 1: BASETEN_FS_ENABLED */
-    uint8_t b10fs_cache_exists;  /* 0 or 1: an archive for this environment is on the volume */
-    uint8_t local_cache_exists;  /* 0 or 1: the main root holds a file that a save would pack */
+    uint8_t b10fs_enabled;      /* 0 or 1: BASETEN_FS_ENABLED */
+    uint8_t b10fs_cache_exists; /* 0 or 1: an archive for this environment is on the volume */
+    uint8_t local_cache_exists; /* 0 or 1: the main root holds a file that a save would pack */
     uint8_t reserved;
     char environment_key[B10_KEY_SIZE];
     char local_directory[B10_PATH_SIZE];  /* main root */
     char shared_directory[B10_PATH_SIZE]; /* B10FS_CACHE_DIR */
     char archive[B10_PATH_SIZE];          /* where the archive of this environment is or would be */
-    uint64_t local_cache_bytes;  /* of the files that a save would pack from the main root */
+    uint64_t local_cache_bytes; /* of the files that a save would pack from the main root */
     uint64_t local_cache_files;
-    uint64_t b10fs_cache_bytes;  /* size of the archive file */
-    uint64_t b10fs_cache_files;  /* in the archive; 0 if there is none or it is not readable */
-    int64_t b10fs_created_time;  /* seconds since the epoch, from the archive's manifest; 0 if unknown */
-    char detection[64];          /* which step answered for the device: "cpu", or "override" with B10_ENVIRONMENT_KEY */
-    char facts[4096];            /* every key fact, one `name=value` per line, sorted by name */
+    uint64_t b10fs_cache_bytes; /* size of the archive file */
+    uint64_t b10fs_cache_files; /* in the archive; 0 if there is none or it is not readable */
+    /* seconds since the epoch, from the archive's manifest; 0 if unknown */
+    int64_t b10fs_created_time;
+    /* which step answered for the device: "cpu", or "override" with B10_ENVIRONMENT_KEY */
+    char detection[64];
+    char facts[4096]; /* every key fact, one `name=value` per line, sorted by name */
 } b10_cache_info;
 
 /* One archive in the shared directory. */
@@ -147,13 +169,14 @@ typedef struct b10_cache_entry {
     char filename[256];
     char environment_key[B10_KEY_SIZE];
     uint64_t size_bytes;
-    int64_t created_time;            /* seconds since the epoch: the file's modification time */
-    uint8_t is_current_environment;  /* 0 or 1 */
+    int64_t created_time;           /* seconds since the epoch: the file's modification time */
+    uint8_t is_current_environment; /* 0 or 1 */
     uint8_t reserved[7];
 } b10_cache_entry;
 
-/* All archives, newest first. One block: free with b10_cache_list_free(). `entry_size` is the stride of `caches`, so
- * that a caller built against an older header walks the array correctly (b10_cache_list_at does it). */
+/* All archives, newest first. One block: free with b10_cache_list_free(). `entry_size` is the
+ * stride of `caches`, so that a caller built against an older header walks the array correctly
+ * (b10_cache_list_at does it). */
 typedef struct b10_cache_list {
     uint32_t struct_size;
     uint32_t entry_size;
@@ -168,10 +191,10 @@ typedef struct b10_cache_list {
 /* What verification of one archive found. */
 typedef struct b10_verify_report {
     uint32_t struct_size;
-    uint32_t format;            /* format version of the archive */
+    uint32_t format; /* format version of the archive */
     char archive[B10_PATH_SIZE];
     char environment_key[B10_KEY_SIZE];
-    char creator[64];           /* "b10transfer 0.1.0" */
+    char creator[64]; /* "b10transfer 0.1.0" */
     int64_t created_time;
     uint64_t archive_bytes;
     uint64_t content_bytes;
@@ -179,14 +202,17 @@ typedef struct b10_verify_report {
     uint64_t files;
     uint64_t directories;
     uint64_t duplicates;
-    uint64_t void_files;        /* files found changed when part of them was written: a load leaves them out */
-    uint64_t host_code_files;   /* files holding code for this CPU class (shared objects, precompiled headers) */
-    char roots[256];            /* names, comma-separated */
-    char facts[4096];           /* as in b10_cache_info */
+    /* files found changed when part of them was written: a load leaves them out */
+    uint64_t void_files;
+    /* files holding code for this CPU class (shared objects, precompiled headers) */
+    uint64_t host_code_files;
+    char roots[256];  /* names, comma-separated */
+    char facts[4096]; /* as in b10_cache_info */
 } b10_verify_report;
 
 /* -------------------------------------------------------------------------------------------------------------------
  * 1. Simple calls: settings from the environment, details from b10_last_error()
+ *
  * ---------------------------------------------------------------------------------------------------------------- */
 
 /* Restores the compile cache of this environment, all or nothing; see b10_load().
@@ -219,8 +245,9 @@ B10_API OperationStatus list_available_caches(b10_cache_list **list);
 B10_API OperationStatus clear_local_cache(void);
 #endif
 
-/* The error record of the last simple call of the calling thread. Never NULL; the pointer stays valid for the life of
- * the thread, its content until the thread's next simple call.  Threads: each has its own.  Since: 0.1 */
+/* The error record of the last simple call of the calling thread. Never NULL; the pointer stays
+ * valid for the life of the thread, its content until the thread's next simple call.  Threads: each
+ * has its own.  Since: 0.1 */
 B10_API const b10_error *b10_last_error(void);
 
 /* Frees a list; NULL is fine.  Since: 0.1 */
@@ -231,6 +258,7 @@ B10_API const b10_cache_entry *b10_cache_list_at(const b10_cache_list *list, siz
 
 /* -------------------------------------------------------------------------------------------------------------------
  * 2. Full calls
+ *
  * ---------------------------------------------------------------------------------------------------------------- */
 
 typedef struct b10_config b10_config; /* settings; see section 3 */
@@ -243,22 +271,24 @@ typedef enum b10_log_level {
     B10_LOG_FORCE32 = 0x7fffffff
 } b10_log_level;
 
-/* One line for the log, without a newline. Called on the thread that made the call, no lock held. */
+/* One line for the log, without a newline. Called on the thread that made the call, no lock
+ * held. */
 typedef void (*b10_log_fn)(void *user, b10_log_level level, const char *message);
 
 /* How far an operation is. Totals are 0 while unknown. */
 typedef struct b10_progress {
     uint32_t struct_size;
     uint32_t phase_is_final; /* 1 in the last report of a successful operation */
-    const char *phase;       /* save: "scan", "compare", "pack", "publish"; load: "unpack", "install"; "verify"; "copy" */
-    uint64_t bytes_done;     /* unpacked bytes */
+    /* save: "scan", "compare", "pack", "publish"; load: "unpack", "install"; "verify"; "copy" */
+    const char *phase;
+    uint64_t bytes_done; /* unpacked bytes */
     uint64_t bytes_total;
     uint64_t files_done;
     uint64_t files_total;
 } b10_progress;
 
-/* Called about every 100 ms on the thread that made the call, no lock held. A non-zero return cancels the operation:
- * it ends with ERROR/CANCELLED and leaves nothing behind. */
+/* Called about every 100 ms on the thread that made the call, no lock held. A non-zero return
+ * cancels the operation: it ends with ERROR/CANCELLED and leaves nothing behind. */
 typedef int (*b10_progress_fn)(void *user, const b10_progress *progress);
 
 /* Callbacks; NULL members are not called. */
@@ -271,19 +301,20 @@ typedef struct b10_options {
     void *progress_user;
 } b10_options;
 
-/* Common to the full calls: `config` NULL means settings from the environment only; `options`, `report` and `error`
- * may be NULL. */
+/* Common to the full calls: `config` NULL means settings from the environment only; `options`,
+ * `report` and `error` may be NULL. */
 
-/* Restores the compile cache of this environment: reads the archive, verifies every byte, unpacks beside the
- * destination and moves it in.
+/* Restores the compile cache of this environment: reads the archive, verifies every byte, unpacks
+ * beside the destination and moves it in.
  *   SUCCESS         everything is installed
  *   SKIPPED         LOCAL_PRESENT: the local directory already holds files
  *   DOES_NOT_EXIST  ABSENT: no archive for this environment
  *   ERROR           DISABLED, CONFIG, NO_SPACE, TOO_LARGE, CORRUPT, UNSAFE, FORMAT, IO, DENIED, NO_MEMORY, CANCELLED
  * Threads: any, also at once.  Owns: nothing.  Blocks: while it reads the volume.
- * Leaves: the local directory as it was, unless SUCCESS; never overwrites a local name.  Since: 0.1 */
-B10_API OperationStatus b10_load(const b10_config *config, const b10_options *options, b10_report *report,
-                                 b10_error *error);
+ * Leaves: the local directory as it was, unless SUCCESS; never overwrites a local name.  Since:
+ * 0.1 */
+B10_API OperationStatus b10_load(const b10_config *config, const b10_options *options,
+                                 b10_report *report, b10_error *error);
 
 /* Packs the local cache and publishes it under this environment's key, whole or not at all.
  *   SUCCESS  published and synced
@@ -291,65 +322,76 @@ B10_API OperationStatus b10_load(const b10_config *config, const b10_options *op
  *   ERROR    DISABLED, CONFIG, TOO_LARGE, NO_SPACE, IO, DENIED, NO_MEMORY, CANCELLED
  * Threads: any, also at once.  Blocks: while it writes the volume.
  * Leaves: the archive that was there, unless SUCCESS; no partial file.  Since: 0.1 */
-B10_API OperationStatus b10_save(const b10_config *config, const b10_options *options, b10_report *report,
-                                 b10_error *error);
+B10_API OperationStatus b10_save(const b10_config *config, const b10_options *options,
+                                 b10_report *report, b10_error *error);
 
-/* Describes local and shared cache; SUCCESS also when the volume is absent or disabled. ERROR: CONFIG, NO_MEMORY.
+/* Describes local and shared cache; SUCCESS also when the volume is absent or disabled. ERROR:
+ * CONFIG, NO_MEMORY.
  * Threads: any.  Since: 0.1 */
-B10_API OperationStatus b10_info(const b10_config *config, const b10_options *options, b10_cache_info *info,
-                                 b10_error *error);
+B10_API OperationStatus b10_info(const b10_config *config, const b10_options *options,
+                                 b10_cache_info *info, b10_error *error);
 
-/* Lists the archives of the shared directory, newest first; 0 caches and SUCCESS when it is absent or disabled. On
- * SUCCESS *list is the caller's, to be freed with b10_cache_list_free(). ERROR: CONFIG, IO, DENIED, NO_MEMORY.
+/* Lists the archives of the shared directory, newest first; 0 caches and SUCCESS when it is absent
+ * or disabled. On SUCCESS *list is the caller's, to be freed with b10_cache_list_free(). ERROR:
+ * CONFIG, IO, DENIED, NO_MEMORY.
  * Threads: any.  Since: 0.1 */
-B10_API OperationStatus b10_list(const b10_config *config, const b10_options *options, b10_cache_list **list,
-                                 b10_error *error);
+B10_API OperationStatus b10_list(const b10_config *config, const b10_options *options,
+                                 b10_cache_list **list, b10_error *error);
 
-/* Removes the contents of the main root (not the directory if it is a mount point); SUCCESS when there is none.
- * Refuses `/`, a temporary directory itself and a home directory (ERROR/CONFIG). Works with the volume disabled.
+/* Removes the contents of the main root (not the directory if it is a mount point); SUCCESS when
+ * there is none. Refuses `/`, a temporary directory itself and a home directory (ERROR/CONFIG).
+ * Works with the volume disabled.
  * Threads: any.  Leaves: on ERROR/IO, part of the contents may be gone.  Since: 0.1 */
-B10_API OperationStatus b10_clear(const b10_config *config, const b10_options *options, b10_report *report,
-                                  b10_error *error);
+B10_API OperationStatus b10_clear(const b10_config *config, const b10_options *options,
+                                  b10_report *report, b10_error *error);
 
-/* Reads one archive completely and checks every rule of the format, as a load would, without writing anything.
- * `archive`: a path (it contains a '/' or names an existing file), or an environment key looked up in the shared
- * directory. `result` may be NULL.
+/* Reads one archive completely and checks every rule of the format, as a load would, without
+ * writing anything. `archive`: a path (it contains a '/' or names an existing file), or an
+ * environment key looked up in the shared directory. `result` may be NULL.
  *   SUCCESS         intact
  *   DOES_NOT_EXIST  ABSENT: no such file or key
  *   ERROR           CORRUPT, UNSAFE, FORMAT, IO, DENIED, CONFIG, NO_MEMORY, CANCELLED
  * Threads: any.  Since: 0.1 */
-B10_API OperationStatus b10_verify(const b10_config *config, const b10_options *options, const char *archive,
-                                   b10_verify_report *result, b10_error *error);
+B10_API OperationStatus b10_verify(const b10_config *config, const b10_options *options,
+                                   const char *archive, b10_verify_report *result,
+                                   b10_error *error);
 
-/* Copies one regular file, keeping its permission bits and modification time: into a temporary name beside `dest`,
- * then by rename; missing parent directories are created; free space stays above the floor of the file system that
- * is written (MIN_B10FS_SPACE_MB below the shared directory, MIN_LOCAL_SPACE_MB elsewhere).
+/* Copies one regular file, keeping its permission bits and modification time: into a temporary name
+ * beside `dest`, then by rename; missing parent directories are created; free space stays above the
+ * floor of the file system that is written (MIN_B10FS_SPACE_MB below the shared directory,
+ * MIN_LOCAL_SPACE_MB elsewhere).
  *   SUCCESS; ERROR: ABSENT (no source), NO_SPACE, IO, DENIED, CONFIG, CANCELLED
  * Threads: any.  Leaves: `dest` as it was, unless SUCCESS.  Since: 0.1 */
-B10_API OperationStatus b10_transfer_file(const b10_config *config, const b10_options *options, const char *source,
-                                          const char *dest, b10_error *error);
+B10_API OperationStatus b10_transfer_file(const b10_config *config, const b10_options *options,
+                                          const char *source, const char *dest, b10_error *error);
 
 /* -------------------------------------------------------------------------------------------------------------------
  * 3. Configuration
+ *
  * ---------------------------------------------------------------------------------------------------------------- */
 
-/* A set of settings. What is not set here comes from the environment, read once at the start of each operation, else
- * from the default. NULL when out of memory.  Threads: one at a time while it is changed; read-only use from any
+/* A set of settings. What is not set here comes from the environment, read once at the start of
+ * each operation, else from the default. NULL when out of memory.  Threads: one at a time while it
+ * is changed; read-only use from any
  * number.  Since: 0.1 */
 B10_API b10_config *b10_config_new(void);
 B10_API void b10_config_free(b10_config *config); /* NULL is fine */
 
-/* Sets one value. `key` is the variable's name, in any case ("max_cache_size_mb"). NULL value: back to environment
+/* Sets one value. `key` is the variable's name, in any case ("max_cache_size_mb"). NULL value: back
+ * to environment
  * and default. ERROR/CONFIG if the key is unknown or the value breaks its rule.  Since: 0.1 */
-B10_API OperationStatus b10_config_set(b10_config *config, const char *key, const char *value, b10_error *error);
+B10_API OperationStatus b10_config_set(b10_config *config, const char *key, const char *value,
+                                       b10_error *error);
 
-/* Writes the value in force (after environment, default and cap) as text into `value` (`size` bytes, always
- * terminated) and, unless NULL, its source into `*source`: "set", "environment" or "default", static storage.
+/* Writes the value in force (after environment, default and cap) as text into `value` (`size`
+ * bytes, always terminated) and, unless NULL, its source into `*source`: "set", "environment" or
+ * "default", static storage.
  * ERROR/CONFIG if the key is unknown, the value in force is invalid or does not fit.  Since: 0.1 */
-B10_API OperationStatus b10_config_get(const b10_config *config, const char *key, char *value, size_t size,
-                                       const char **source, b10_error *error);
+B10_API OperationStatus b10_config_get(const b10_config *config, const char *key, char *value,
+                                       size_t size, const char **source, b10_error *error);
 
-/* One row of the table of settings that feeds reading, --help and the documentation. Static storage. */
+/* One row of the table of settings that feeds reading, --help and the documentation. Static
+ * storage. */
 typedef struct b10_setting {
     uint32_t struct_size;
     uint32_t reserved;

@@ -1,7 +1,9 @@
-/* What crosses the boundary between the caller and the library: statuses, and structs of two versions.
+/* What crosses the boundary between the caller and the library: statuses, and structs of two
+ * versions.
  *
- * A caller may be built against an older or a newer header. Either way nobody reads or writes more of a struct than its
- * struct_size and our own sizeof allow; what the caller has beyond ours stays as it was.
+ * A caller may be built against an older or a newer header. Either way nobody reads or writes more
+ * of a struct than its struct_size and our own sizeof allow; what the caller has beyond ours stays
+ * as it was.
  */
 #ifndef API_BOUNDARY_H
 #define API_BOUNDARY_H
@@ -10,7 +12,8 @@
 
 #include "base/error.h"
 
-/* Size of a struct as it was when it first appeared, which ended with `last`: no caller can have less. */
+/* Size of a struct as it was when it first appeared, which ended with `last`: no caller can have
+ * less. */
 #define FIRST_SIZE(type, last) (offsetof(type, last) + sizeof(((type *)NULL)->last))
 
 /* The status that goes with a reason; `absent` is what ABSENT means to this operation. */

@@ -1,4 +1,5 @@
-/* The frame of one operation: from the caller's arguments to what the modules below work with, and back.
+/* The frame of one operation: from the caller's arguments to what the modules below work with, and
+ * back.
  *
  *     call_begin ──▶ call_settings ──▶ (the operation) ──▶ call_end
  *         └───────────────┴─────────────────┴────────────▶ whatever failed, its record is the caller's
@@ -22,7 +23,8 @@ struct call {
 };
 
 /* Takes over callbacks and clock. INTERNAL when one of the caller's structs has no size. */
-MUST_CHECK enum b10_reason call_begin(struct call *call, const b10_options *options, b10_error *error);
+MUST_CHECK enum b10_reason call_begin(struct call *call, const b10_options *options,
+                                      b10_error *error);
 
 /* Reads the settings. */
 MUST_CHECK enum b10_reason call_settings(struct call *call, const b10_config *config,

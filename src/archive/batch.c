@@ -35,7 +35,8 @@ static uint32_t item_at(const struct batcher *batcher, size_t position)
     return batcher->list != NULL ? batcher->list[position] : (uint32_t)position;
 }
 
-/* From the last to the first, each duplicate is put right behind its original: the chains end up in the tree's order. */
+/* From the last to the first, each duplicate is put right behind its original: the chains end up in
+ * the tree's order. */
 static void chain_duplicates(struct batcher *batcher)
 {
     for (size_t i = 0; i < batcher->tree->item_count; i++)
@@ -70,7 +71,8 @@ enum b10_reason batcher_new(struct batcher **out, const struct tree *tree, const
     return B10_REASON_OK;
 }
 
-/* The item that leads what comes next: no duplicate, or one that is an original now. NONE at the end. */
+/* The item that leads what comes next: no duplicate, or one that is an original now. NONE at the
+ * end. */
 static uint32_t peek(struct batcher *batcher)
 {
     if (batcher->heir != NONE)
@@ -91,7 +93,8 @@ static void advance(struct batcher *batcher)
         batcher->position++;
 }
 
-/* Bytes that a member's header takes, seldom less: a pax record for the mtime, longer when a name is, and a ustar block. */
+/* Bytes that a member's header takes, seldom less: a pax record for the mtime, longer when a name
+ * is, and a ustar block. */
 static uint64_t header_size(const struct tree *tree, uint32_t item, uint32_t original)
 {
     enum { SHORT_NAME = 100, RECORD = 64 };

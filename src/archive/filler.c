@@ -48,7 +48,8 @@ bool filler_accepts(const struct tree *tree, uint32_t item)
            entry_check(&entry, "", NULL) == B10_REASON_OK;
 }
 
-/* Directories' times are not kept by a load, so they are not stored either: touching a directory changes no archive. */
+/* Directories' times are not kept by a load, so they are not stored either: touching a directory
+ * changes no archive. */
 static bool describe(struct filler *filler, uint32_t index, uint32_t original, const char *target,
                      struct entry *entry)
 {

@@ -1,8 +1,8 @@
-/* JSON in the archive's tail: written as text by hand, read with jansson a value at a time, so that the memory a hostile
- * document can claim does not depend on how long it is.
+/* JSON in the archive's tail: written as text by hand, read with jansson a value at a time, so that
+ * the memory a hostile document can claim does not depend on how long it is.
  *
- * Paths are bytes: a string where they are valid UTF-8, else {"bytes": "<hex>"}.
- * jansson's values, so only manifest.c and index.c include this.
+ * Paths are bytes: a string where they are valid UTF-8, else {"bytes": "<hex>"}. jansson's values,
+ * so only manifest.c and index.c include this.
  */
 #ifndef ARCHIVE_JSON_TEXT_H
 #define ARCHIVE_JSON_TEXT_H
@@ -30,10 +30,11 @@ bool json_take(struct json_cursor *cursor, char mark);
 /* Nothing but white space is left. */
 bool json_at_end(struct json_cursor *cursor);
 
-/* Reasons below come without a message: OK, NO_MEMORY (which says nothing about the document), or CORRUPT. */
+/* Reasons below come without a message: OK, NO_MEMORY (which says nothing about the document), or
+ * CORRUPT. */
 
-/* *value is the next value, whatever type, as a new reference; the cursor moves behind it. CORRUPT (and NULL) if there is
- * none, if it is longer than JSON_VALUE_LIMIT or has a key twice. */
+/* *value is the next value, whatever type, as a new reference; the cursor moves behind it. CORRUPT
+ * (and NULL) if there is none, if it is longer than JSON_VALUE_LIMIT or has a key twice. */
 MUST_CHECK enum b10_reason json_value(struct json_cursor *cursor, json_t **value);
 
 void json_guard(json_t **value);

@@ -8,7 +8,8 @@
 
 enum { ESCAPE_MAX = 6 /* \u001f */ };
 
-/* Bytes of the character at `text`, 0 if it is not valid UTF-8 (RFC 3629: shortest form, no surrogates, up to U+10FFFF). */
+/* Bytes of the character at `text`, 0 if it is not valid UTF-8 (RFC 3629: shortest form, no
+ * surrogates, up to U+10FFFF). */
 static size_t character(const unsigned char *text)
 {
     static const struct {

@@ -5,9 +5,11 @@
 #include "base/bytes.h"
 
 /* A path: a string where the bytes are valid UTF-8, else {"bytes": "<hex>"}. */
-MUST_CHECK enum b10_reason json_write_path(struct bytes *out, const char *path, struct b10_error *error);
+MUST_CHECK enum b10_reason json_write_path(struct bytes *out, const char *path,
+                                           struct b10_error *error);
 
 /* Bytes as a string of lower-case hexadecimal digits. */
-MUST_CHECK enum b10_reason json_write_hex(struct bytes *out, const void *data, size_t size, struct b10_error *error);
+MUST_CHECK enum b10_reason json_write_hex(struct bytes *out, const void *data, size_t size,
+                                          struct b10_error *error);
 
 #endif

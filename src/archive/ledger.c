@@ -5,7 +5,8 @@
 
 enum { DISK_BLOCK = 4096 };
 
-/* An array whose capacity is the power of two that holds its count: true when one more needs a larger one. */
+/* An array whose capacity is the power of two that holds its count: true when one more needs a
+ * larger one. */
 static bool is_full(size_t count)
 {
     return (count & (count - 1)) == 0;

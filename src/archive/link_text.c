@@ -34,8 +34,8 @@ static bool make_relative(char *text, const char *path, const char *below)
     return true;
 }
 
-/* The root may be reached by another name than its resolved path: the target's directory is resolved, never the target
- * itself, which may be a link of its own. */
+/* The root may be reached by another name than its resolved path: the target's directory is
+ * resolved, never the target itself, which may be a link of its own. */
 static enum b10_reason resolve_directory(char **out, const char *target, struct b10_error *error)
 {
     SCOPED(heap) char *parent = NULL;

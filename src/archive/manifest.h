@@ -1,12 +1,13 @@
 /* The manifest: everything a load must know before it opens the first frame.
  *
- * JSON, compressed with zstd, behind its own BLAKE2b-256: payload of the skippable frame = digest (32) | zstd frame.
- * Unknown keys are ignored; only a higher `format` number is FORMAT. Paths that are not valid UTF-8 are stored as
- * {"bytes": "<hex>"} instead of a string. docs/format.md lists the keys.
- * Reading checks everything that needs no other part of the file: limits before allocating, member and slice arithmetic
- * (slices of a member are neighbours, in order, without gap or overlap, exactly its size; its header frame stands right
- * before them), path rules, sums of the totals, the end frame last. CORRUPT for what cannot be parsed or does not add
- * up, UNSAFE for paths and limits.
+ * JSON, compressed with zstd, behind its own BLAKE2b-256: payload of the skippable frame = digest
+ * (32) | zstd frame. Unknown keys are ignored; only a higher `format` number is FORMAT. Paths that
+ * are not valid UTF-8 are stored as {"bytes": "<hex>"} instead of a string. docs/format.md lists
+ * the keys. Reading checks everything that needs no other part of the file: limits before
+ * allocating, member and slice arithmetic (slices of a member are neighbours, in order, without gap
+ * or overlap, exactly its size; its header frame stands right before them), path rules, sums of the
+ * totals, the end frame last. CORRUPT for what cannot be parsed or does not add up, UNSAFE for
+ * paths and limits.
  * Threads: read-only use from any number.
  */
 #ifndef ARCHIVE_MANIFEST_H
@@ -21,10 +22,10 @@
 #include "base/fact.h"
 
 struct manifest_root {
-    char *name;          /* owned */
-    char **origins;      /* owned: every original path its members came from */
+    char *name;     /* owned */
+    char **origins; /* owned: every original path its members came from */
     size_t origin_count;
-    char **directories;  /* owned: relative to the root, parents before children, sorted */
+    char **directories; /* owned: relative to the root, parents before children, sorted */
     size_t directory_count;
 };
 
@@ -40,22 +41,22 @@ struct manifest_sliced {
 };
 
 struct manifest_totals {
-    uint64_t files;       /* regular files, duplicates included, void ones not */
+    uint64_t files; /* regular files, duplicates included, void ones not */
     uint64_t symlinks;
     uint64_t directories;
-    uint64_t duplicates;  /* of files: hard-link members */
-    uint64_t bytes;       /* content of all files, duplicates included, void ones not */
-    uint64_t disk_bytes;  /* each file and directory rounded up to 4 KiB (an empty one: 4 KiB) */
-    uint64_t host_code;   /* files holding host code: ELF objects and precompiled headers */
+    uint64_t duplicates; /* of files: hard-link members */
+    uint64_t bytes;      /* content of all files, duplicates included, void ones not */
+    uint64_t disk_bytes; /* each file and directory rounded up to 4 KiB (an empty one: 4 KiB) */
+    uint64_t host_code;  /* files holding host code: ELF objects and precompiled headers */
 };
 
 struct manifest {
     uint32_t format;
-    char *kind;          /* owned */
-    char *key;           /* owned */
-    char *creator;       /* owned: "b10transfer 0.1.0" */
-    char token[33];      /* 128 bits as hexadecimal */
-    int64_t created_s;   /* seconds since the epoch */
+    char *kind;         /* owned */
+    char *key;          /* owned */
+    char *creator;      /* owned: "b10transfer 0.1.0" */
+    char token[33];     /* 128 bits as hexadecimal */
+    int64_t created_s;  /* seconds since the epoch */
     struct fact *facts; /* owned, sorted by name */
     size_t fact_count;
     struct manifest_root *roots; /* owned */
@@ -69,15 +70,18 @@ struct manifest {
     unsigned char index_digest[DIGEST_SIZE]; /* of that payload */
 };
 
-#define MANIFEST_EMPTY {0}
+#define MANIFEST_EMPTY                                                                             \
+    {                                                                                              \
+        0                                                                                          \
+    }
 
 /* Appends the payload (digest and compressed JSON). TOO_LARGE beyond MANIFEST_LIMIT. */
 MUST_CHECK enum b10_reason manifest_encode(const struct manifest *manifest, struct bytes *out,
                                            struct b10_error *error);
 
 /* Fills *out (empty before) from a payload. `name` names the archive in messages. */
-MUST_CHECK enum b10_reason manifest_decode(struct manifest *out, const void *payload, size_t size, const char *name,
-                                           struct b10_error *error);
+MUST_CHECK enum b10_reason manifest_decode(struct manifest *out, const void *payload, size_t size,
+                                           const char *name, struct b10_error *error);
 
 /* Index of the root with this name (length bytes), or -1. */
 int manifest_find_root(const struct manifest *manifest, const char *name, size_t length);

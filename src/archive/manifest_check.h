@@ -1,4 +1,5 @@
-/* Whether a manifest agrees with itself: everything manifest.h promises that needs no other part of the file. */
+/* Whether a manifest agrees with itself: everything manifest.h promises that needs no other part of
+ * the file. */
 #ifndef ARCHIVE_MANIFEST_CHECK_H
 #define ARCHIVE_MANIFEST_CHECK_H
 
@@ -10,6 +11,7 @@ enum {
 };
 
 /* CORRUPT for what does not add up, UNSAFE for paths and limits. `name` names the archive. */
-MUST_CHECK enum b10_reason manifest_check(const struct manifest *manifest, const char *name, struct b10_error *error);
+MUST_CHECK enum b10_reason manifest_check(const struct manifest *manifest, const char *name,
+                                          struct b10_error *error);
 
 #endif

@@ -28,7 +28,8 @@ static uint64_t hash(uint32_t root, const char *name, size_t length)
     return bits == 0 ? 1 : bits;
 }
 
-/* The slot of these bits, or the free one where they belong: there is one, since half of them stay free. */
+/* The slot of these bits, or the free one where they belong: there is one, since half of them stay
+ * free. */
 static uint64_t *find(const struct name_set *set, uint64_t bits)
 {
     size_t slot = (size_t)bits & set->mask;

@@ -1,7 +1,8 @@
 /* A set of member names, 8 bytes each: which names an archive has used already.
  *
- * Names are kept as the first 64 bits of their BLAKE2b. Two different names with the same bits would make an intact
- * archive look damaged; for a million names that happens once in 36 million archives.
+ * Names are kept as the first 64 bits of their BLAKE2b. Two different names with the same bits
+ * would make an intact archive look damaged; for a million names that happens once in 36 million
+ * archives.
  * Threads: one at a time.
  */
 #ifndef ARCHIVE_NAME_SET_H
@@ -20,10 +21,14 @@ struct name_set {
     size_t capacity; /* names it was made for */
 };
 
-#define NAME_SET_EMPTY {0}
+#define NAME_SET_EMPTY                                                                             \
+    {                                                                                              \
+        0                                                                                          \
+    }
 
 /* For at most `capacity` names. */
-MUST_CHECK enum b10_reason name_set_init(struct name_set *set, size_t capacity, struct b10_error *error);
+MUST_CHECK enum b10_reason name_set_init(struct name_set *set, size_t capacity,
+                                         struct b10_error *error);
 
 /* The name of `length` bytes in root `root`. False when it is there already, or the set is full. */
 bool name_set_add(struct name_set *set, uint32_t root, const char *name, size_t length);

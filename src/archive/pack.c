@@ -13,7 +13,8 @@
 /* How many frames may be finished ahead of the one that is written next, beyond one per worker. */
 enum { WINDOW_SPARE = 2 };
 
-/* A duplicate of a large file that does not equal it: packed by the next pass, together with the others of that file. */
+/* A duplicate of a large file that does not equal it: packed by the next pass, together with the
+ * others of that file. */
 struct leftover {
     uint32_t item;
     uint32_t sliced_item;

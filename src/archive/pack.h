@@ -2,13 +2,13 @@
  *
  *     batcher_next (one at a time) ──▶ packer (any worker) ──▶ window ──▶ writer_frame, writer_member (in order)
  *
- * Files that change or vanish while they are read, and torn ones, are left out and counted. A large file found changed when
- * some of its slices are written already is completed with zeros and marked void. Equality of duplicates is decided
- * here, against the bytes as packed.
- * What became of a large file is known when its last slice leaves the window: then its index line is written and the links
- * to it, in members frames right behind that slice. Duplicates that do not equal it after all are packed by a further
- * pass over just them, at the end.
- * Modification times of directories are not kept by a load and are stored as 0, so that the same files make the same bytes.
+ * Files that change or vanish while they are read, and torn ones, are left out and counted. A large
+ * file found changed when some of its slices are written already is completed with zeros and marked
+ * void. Equality of duplicates is decided here, against the bytes as packed. What became of a large
+ * file is known when its last slice leaves the window: then its index line is written and the links
+ * to it, in members frames right behind that slice. Duplicates that do not equal it after all are
+ * packed by a further pass over just them, at the end. Modification times of directories are not
+ * kept by a load and are stored as 0, so that the same files make the same bytes.
  * Threads: the caller's waits and ticks the progress (pool.h).
  */
 #ifndef ARCHIVE_PACK_H
@@ -18,11 +18,13 @@
 #include "archive/writer.h"
 #include "base/cancel.h"
 
-/* Packs every item of `tree` into `writer`, whose manifest has the tree's roots in the same order, without directories: these,
- * the sliced members and the totals are added here. `tree` keeps its roots open; its `original`s may change. threads 0: one
- * per processor. progress may be NULL. Adds up counts (of pack_counts, packer.h). */
-MUST_CHECK enum b10_reason pack(struct tree *tree, struct writer *writer, struct manifest *manifest, int level,
-                                unsigned threads, struct cancel *cancel, struct progress *progress,
-                                struct pack_counts *counts, struct b10_error *error);
+/* Packs every item of `tree` into `writer`, whose manifest has the tree's roots in the same order,
+ * without directories: these, the sliced members and the totals are added here. `tree` keeps its
+ * roots open; its `original`s may change. threads 0: one per processor. progress may be NULL. Adds
+ * up counts (of pack_counts, packer.h). */
+MUST_CHECK enum b10_reason pack(struct tree *tree, struct writer *writer, struct manifest *manifest,
+                                int level, unsigned threads, struct cancel *cancel,
+                                struct progress *progress, struct pack_counts *counts,
+                                struct b10_error *error);
 
 #endif

@@ -19,8 +19,9 @@ struct packed_member {
 };
 
 struct packed {
-    struct packed *next; /* owned: a further frame of the same task, written right behind this one */
-    struct frame frame;  /* `sliced` is set when the manifest's entry is made */
+    /* owned: a further frame of the same task, written right behind this one */
+    struct packed *next;
+    struct frame frame; /* `sliced` is set when the manifest's entry is made */
     struct bytes compressed;
     struct packed_member *members; /* owned; of a members frame */
     size_t member_count;

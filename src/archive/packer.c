@@ -167,7 +167,8 @@ static enum b10_reason add_duplicate(struct packer *packer, uint32_t index, bool
     return add_file(packer, index, error);
 }
 
-/* An original with its duplicates. Those that differ gather at the front and are added last, as files of their own. */
+/* An original with its duplicates. Those that differ gather at the front and are added last, as
+ * files of their own. */
 static enum b10_reason add_group(struct packer *packer, struct batch_member *members, size_t count,
                                  struct b10_error *error)
 {

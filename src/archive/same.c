@@ -44,8 +44,8 @@ static void search_guard(struct search *search)
     free(search->candidates);
 }
 
-/* Counts up to 2 how many files have a size, in a table where different sizes may meet: that only makes a candidate too
- * many. */
+/* Counts up to 2 how many files have a size, in a table where different sizes may meet: that only
+ * makes a candidate too many. */
 struct size_counters {
     unsigned char *counts; /* owned */
     size_t mask;
@@ -91,7 +91,8 @@ static size_t count_sizes(const struct size_counters *counters, const struct tre
     return candidates;
 }
 
-/* The name of a .json file decides whether its content counts as torn, so such files only equal each other. */
+/* The name of a .json file decides whether its content counts as torn, so such files only equal
+ * each other. */
 static bool judged_by_name(const struct tree_item *item)
 {
     const size_t length = strlen(item->name);

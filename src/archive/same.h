@@ -2,10 +2,10 @@
  *
  *     files of equal size ──▶ fingerprint of each content ──▶ the first of equals is the `original` of the others
  *
- * Only files of the same root are compared, empty ones never. Each candidate is read once, whatever the number of files of its
- * size, and nothing of it is kept but 64 bits.
- * What is found here is a proposal: pack compares byte by byte against what it really packed. A file that cannot be
- * read has no original; pack will count it.
+ * Only files of the same root are compared, empty ones never. Each candidate is read once, whatever
+ * the number of files of its size, and nothing of it is kept but 64 bits. What is found here is a
+ * proposal: pack compares byte by byte against what it really packed. A file that cannot be read
+ * has no original; pack will count it.
  */
 #ifndef ARCHIVE_SAME_H
 #define ARCHIVE_SAME_H

@@ -28,7 +28,8 @@ static const struct tree_root *root_of(const struct source *source, const struct
     return &source->tree->roots[item->root];
 }
 
-/* What the kernel says when a name is gone, has become something else, or was never ours to read. */
+/* What the kernel says when a name is gone, has become something else, or was never ours to
+ * read. */
 static bool means_left_out(int sys_errno)
 {
     switch (sys_errno) {

@@ -33,7 +33,8 @@ static enum b10_reason corrupt(const struct tail *tail, const char *what, struct
     return error_set(error, B10_REASON_CORRUPT, "'%s' is no intact archive: %s", tail->name, what);
 }
 
-/* Has everything from `offset` to the end of the file in memory. Callers have bounded how far that is. */
+/* Has everything from `offset` to the end of the file in memory. Callers have bounded how far that
+ * is. */
 static enum b10_reason reach(struct tail *tail, uint64_t offset, struct b10_error *error)
 {
     if (offset >= tail->start)

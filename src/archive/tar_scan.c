@@ -38,7 +38,8 @@ static enum b10_reason corrupt(const struct scan *scan, const char *what)
                      what, scan->position);
 }
 
-/* Names the member as far as its blocks do: that a rule is broken does not mean that nothing can be read. */
+/* Names the member as far as its blocks do: that a rule is broken does not mean that nothing can be
+ * read. */
 static enum b10_reason unsafe(const struct scan *scan, const char *what)
 {
     struct tar_text name = scan->path;
@@ -98,8 +99,8 @@ static bool field_text(const unsigned char *block, int which, struct tar_text *t
     return all_zero(at + size, field[which].size - size);
 }
 
-/* The header block at the scan's position; its type among `types`. A damaged block is told from a forbidden one by its checksum,
- * which libarchive checks for the others. */
+/* The header block at the scan's position; its type among `types`. A damaged block is told from a
+ * forbidden one by its checksum, which libarchive checks for the others. */
 static enum b10_reason take_block(struct scan *scan, const char *types, const unsigned char **block)
 {
     if (scan->size - scan->position < TAR_BLOCK)
@@ -211,7 +212,8 @@ static enum b10_reason take_pax(struct scan *scan, const unsigned char *block)
     return B10_REASON_OK;
 }
 
-/* A pax size is what ustar cannot hold, and nothing else: two sizes that differ are two readings of one archive. */
+/* A pax size is what ustar cannot hold, and nothing else: two sizes that differ are two readings of
+ * one archive. */
 static enum b10_reason take_size(struct scan *scan, const unsigned char *block,
                                  struct tar_member *member)
 {

@@ -102,7 +102,8 @@ static bool elf_is_torn(const struct source *source, const unsigned char *header
     uint64_t shentsize = number(header + layout->shentsize, 2, big);
     uint64_t shnum = number(header + layout->shnum, 2, big);
 
-    /* With more sections than the field can say it is 0, and section 0 holds the number: that one must be there. */
+    /* With more sections than the field can say it is 0, and section 0 holds the number: that one
+     * must be there. */
     if (shoff != 0 && !reaches(source, shoff, (shnum == 0 ? 1 : shnum) * shentsize))
         return true;
     if (phoff == 0 || phnum == 0 || phnum == COUNT_ELSEWHERE)

@@ -1,4 +1,5 @@
-/* Evidently truncated files, which would crash a server at every start: they are left out of a save.
+/* Evidently truncated files, which would crash a server at every start: they are left out of a
+ * save.
  *
  *   ELF    a program header segment, the program header table or the section header table ends behind the end of the file
  *   .json  empty, or the outermost value or a string is not closed (brackets and quotes only: Python writes numbers and
@@ -15,13 +16,15 @@
 
 #include "base/error.h"
 
-/* A file whose content is in memory. `path` decides by its ending, the content by its first bytes. */
+/* A file whose content is in memory. `path` decides by its ending, the content by its first
+ * bytes. */
 bool torn_in_memory(const char *path, const void *content, size_t size);
 
 /* A large file, read where needed. A read error counts as not torn (pack will meet it). */
 bool torn_on_disk(const char *path, int fd, uint64_t size);
 
-/* Holds code compiled for this host's CPU: ELF by its first bytes, or a precompiled header (.gch, .pch, .pchi) by name. */
+/* Holds code compiled for this host's CPU: ELF by its first bytes, or a precompiled header (.gch,
+ * .pch, .pchi) by name. */
 bool torn_is_host_code(const char *path, const void *first_bytes, size_t size);
 
 #endif

@@ -92,8 +92,9 @@ static bool is_prefix(const struct tree *tree, const struct tree_item *item, con
     return tree_path(tree, item, own) == length && memcmp(own, path, length) == 0;
 }
 
-/* The directory of `path`. It is the entry added last or one that holds that entry, because a directory comes before what is
- * in it. An entry for which that does not hold keeps its whole path. */
+/* The directory of `path`. It is the entry added last or one that holds that entry, because a
+ * directory comes before what is in it. An entry for which that does not hold keeps its whole
+ * path. */
 static uint32_t find_parent(const struct tree *tree, size_t root, const char *path)
 {
     const size_t length = (size_t)(path_base(path) - path);

@@ -1,8 +1,9 @@
-/* What a save found on the local disk: every file, directory and symlink of every root, in a fixed order.
+/* What a save found on the local disk: every file, directory and symlink of every root, in a fixed
+ * order.
  *
- * Built by cache/scan.c, read by same.c, batch.c and pack.c. Compact on purpose: a cache may have a million files
- * (at most 250 bytes a file in all, this and the index together). So the path of what lies in a directory is only its name
- * there; tree_path puts it together.
+ * Built by cache/scan.c, read by same.c, batch.c and pack.c. Compact on purpose: a cache may have a
+ * million files (at most 250 bytes a file in all, this and the index together). So the path of what
+ * lies in a directory is only its name there; tree_path puts it together.
  * Threads: built by one, then read-only, except `original`, which same.c sets and pack.c changes between its passes.
  */
 #ifndef ARCHIVE_TREE_H
@@ -18,10 +19,11 @@
 #include "fs/path.h"
 
 #define TREE_NO_ORIGINAL UINT32_MAX
-#define TREE_NO_PARENT UINT32_MAX
+#define TREE_NO_PARENT   UINT32_MAX
 
 struct tree_item {
-    const char *name; /* in the tree's arena: last component of the path; the whole path if `parent` is none */
+    /* in the tree's arena: last component of the path; the whole path if `parent` is none */
+    const char *name;
     uint64_t size;    /* files; 0 for all others */
     uint64_t touched; /* fingerprint of device, inode and ctime, in place of their 28 bytes */
     int64_t mtime_s;
@@ -50,23 +52,29 @@ struct tree {
     uint64_t files;           /* regular files and symlinks */
 };
 
-#define TREE_EMPTY {0}
+#define TREE_EMPTY                                                                                 \
+    {                                                                                              \
+        0                                                                                          \
+    }
 
 /* Adds a root; takes dirfd (also on failure). *index is its number. */
-MUST_CHECK enum b10_reason tree_add_root(struct tree *tree, const char *name, const char *origin, int dirfd,
-                                         size_t *index, struct b10_error *error);
+MUST_CHECK enum b10_reason tree_add_root(struct tree *tree, const char *name, const char *origin,
+                                         int dirfd, size_t *index, struct b10_error *error);
 
-/* Adds an entry of that root by its path there; type and times from `stat`. TOO_LARGE beyond ARCHIVE_FILES_LIMIT. */
-MUST_CHECK enum b10_reason tree_add(struct tree *tree, size_t root, const char *path, const struct stat *stat,
-                                    struct b10_error *error);
+/* Adds an entry of that root by its path there; type and times from `stat`. TOO_LARGE beyond
+ * ARCHIVE_FILES_LIMIT. */
+MUST_CHECK enum b10_reason tree_add(struct tree *tree, size_t root, const char *path,
+                                    const struct stat *stat, struct b10_error *error);
 
-/* Writes the item's path, relative to its root, into `path` (PATH_LIMIT + 1 bytes); returns its length. */
+/* Writes the item's path, relative to its root, into `path` (PATH_LIMIT + 1 bytes); returns its
+ * length. */
 size_t tree_path(const struct tree *tree, const struct tree_item *item, char *path);
 
 /* That length alone. */
 size_t tree_path_length(const struct tree *tree, const struct tree_item *item);
 
-/* The item's file is still the one that was scanned: type, size, mtime, device, inode and ctime are the same. */
+/* The item's file is still the one that was scanned: type, size, mtime, device, inode and ctime are
+ * the same. */
 bool tree_item_unchanged(const struct tree_item *item, const struct stat *now);
 
 void tree_release(struct tree *tree);

@@ -124,7 +124,8 @@ static enum b10_reason place_small(struct placer *placer, const struct decoded *
                       error);
 }
 
-/* Large files stand already, and fill by their slices; their duplicates wait for the second pass. */
+/* Large files stand already, and fill by their slices; their duplicates wait for the second
+ * pass. */
 static enum b10_reason take_member(struct unpacker *unpacker, struct worker *worker,
                                    const struct decoded *decoded, struct b10_error *error)
 {
@@ -161,7 +162,8 @@ static enum b10_reason take_members(struct unpacker *unpacker, struct worker *wo
     return B10_REASON_OK;
 }
 
-/* Whoever brings a large file's last slice sets its time; by then all others have written theirs. */
+/* Whoever brings a large file's last slice sets its time; by then all others have written
+ * theirs. */
 static enum b10_reason take_slice(struct unpacker *unpacker, struct worker *worker,
                                   const struct frame *frame, const unsigned char *content,
                                   size_t size, struct b10_error *error)
@@ -231,8 +233,8 @@ static enum b10_reason copy_member(struct unpacker *unpacker, struct worker *wor
     return B10_REASON_OK;
 }
 
-/* Each frame is decoded once per thread, which then makes every n-th copy of it: a frame's copies may be most of the
- * work that is left. */
+/* Each frame is decoded once per thread, which then makes every n-th copy of it: a frame's copies
+ * may be most of the work that is left. */
 static enum b10_reason copy_frame(void *context, unsigned number, size_t index,
                                   struct b10_error *error)
 {

@@ -2,10 +2,11 @@
  *
  *     directories and empty large files ──▶ runs of frames, any order ──▶ copies of large files
  *
- * Directories of the manifest are made first, and large files as one hole each, so that every frame can be placed whenever
- * it comes; zero slices stay holes. Frames with duplicates of large files are remembered and decoded once more when all
- * slices are down: that costs little (they hold nothing but headers) and no list of deferred members that a hostile
- * archive could make long. Counts never exceed the manifest's totals, and in the end they are equal (CORRUPT otherwise).
+ * Directories of the manifest are made first, and large files as one hole each, so that every frame
+ * can be placed whenever it comes; zero slices stay holes. Frames with duplicates of large files
+ * are remembered and decoded once more when all slices are down: that costs little (they hold
+ * nothing but headers) and no list of deferred members that a hostile archive could make long.
+ * Counts never exceed the manifest's totals, and in the end they are equal (CORRUPT otherwise).
  */
 #ifndef ARCHIVE_UNPACK_H
 #define ARCHIVE_UNPACK_H
@@ -14,7 +15,8 @@
 #include "base/cancel.h"
 #include "base/progress.h"
 
-enum { UNPACK_THREADS = 8 }; /* unless the caller says otherwise: they hide the volume's latency, too */
+/* unless the caller says otherwise: they hide the volume's latency, too */
+enum { UNPACK_THREADS = 8 };
 
 struct unpack_counts {
     uint64_t files; /* regular files and symlinks placed, duplicates included */
@@ -23,10 +25,12 @@ struct unpack_counts {
     uint64_t bytes; /* content placed */
 };
 
-/* root_fds[i] (borrowed) is the staged, empty directory for the manifest's root i, or -1: that root's members are checked
- * but not placed. threads 0 means UNPACK_THREADS. progress may be NULL; its phase becomes "unpack". */
-MUST_CHECK enum b10_reason unpack(const struct reader *reader, const int *root_fds, unsigned threads,
-                                  struct cancel *cancel, struct progress *progress, struct unpack_counts *counts,
+/* root_fds[i] (borrowed) is the staged, empty directory for the manifest's root i, or -1: that
+ * root's members are checked but not placed. threads 0 means UNPACK_THREADS. progress may be NULL;
+ * its phase becomes "unpack". */
+MUST_CHECK enum b10_reason unpack(const struct reader *reader, const int *root_fds,
+                                  unsigned threads, struct cancel *cancel,
+                                  struct progress *progress, struct unpack_counts *counts,
                                   struct b10_error *error);
 
 #endif

@@ -125,7 +125,8 @@ void zstd_decoder_guard(struct zstd_decoder **decoder)
     zstd_decoder_free(*decoder);
 }
 
-/* Window size that a frame header of RFC 8878, section 3.1.1.1 asks for; UINT64_MAX where it lies in the content size. */
+/* Window size that a frame header of RFC 8878, section 3.1.1.1 asks for; UINT64_MAX where it lies
+ * in the content size. */
 static uint64_t window_size(const unsigned char *header)
 {
     bool single_segment = header[4] & 0x20;
@@ -135,7 +136,8 @@ static uint64_t window_size(const unsigned char *header)
     return base + base / 8 * (header[5] & 7);
 }
 
-/* Judges a frame by its header, before anything is allocated for it; *content is UINT64_MAX if it states no size. */
+/* Judges a frame by its header, before anything is allocated for it; *content is UINT64_MAX if it
+ * states no size. */
 static enum b10_reason check_header(const unsigned char *data, size_t size, uint64_t *content,
                                     const char *name, struct b10_error *error)
 {

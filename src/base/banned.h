@@ -1,5 +1,5 @@
-/* Calls that a library inside somebody else's server must not make; using one is a compile error. The build
- * includes it before every .c file of the library (not of the command). */
+/* Calls that a library inside somebody else's server must not make; using one is a compile error.
+ * The build includes it before every .c file of the library (not of the command). */
 #ifndef BASE_BANNED_H
 #define BASE_BANNED_H
 

@@ -13,7 +13,8 @@ static size_t limit_of(const struct bytes *bytes)
     return bytes->cap != 0 ? bytes->cap : SIZE_MAX / 2;
 }
 
-/* Capacity for `wanted` bytes, doubling so that appending stays linear; `most` bounds the doubling. */
+/* Capacity for `wanted` bytes, doubling so that appending stays linear; `most` bounds the
+ * doubling. */
 static enum b10_reason grow(struct bytes *bytes, size_t wanted, size_t most,
                             struct b10_error *error)
 {

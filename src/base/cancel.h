@@ -14,7 +14,10 @@ struct cancel {
     _Atomic int reason; /* B10_REASON_OK until tripped */
 };
 
-#define CANCEL_CLEAR {0}
+#define CANCEL_CLEAR                                                                               \
+    {                                                                                              \
+        0                                                                                          \
+    }
 
 void cancel_trip(struct cancel *cancel, enum b10_reason reason);
 bool cancel_tripped(const struct cancel *cancel);

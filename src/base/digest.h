@@ -1,4 +1,5 @@
-/* BLAKE2b (RFC 7693), from libsodium: 256 bits for frames and the index, 64 bits for environment keys. */
+/* BLAKE2b (RFC 7693), from libsodium: 256 bits for frames and the index, 64 bits for environment
+ * keys. */
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H
 

@@ -4,8 +4,9 @@
  *     return error_errno(error, errno, "cannot open '%s'", path);                     the kernel said no
  *     TRY(io_read_full(…, error));                                                    forward what a callee wrote
  *
- * The message names the object, ends without a full stop, and is written once; callers forward it unchanged.
- * Every function that can fail returns enum b10_reason (0 is OK) and is MUST_CHECK. `error` may be NULL.
+ * The message names the object, ends without a full stop, and is written once; callers forward it
+ * unchanged. Every function that can fail returns enum b10_reason (0 is OK) and is MUST_CHECK.
+ * `error` may be NULL.
  * Threads: a record belongs to one thread at a time; workers keep their own, the pool hands on the first.
  */
 #ifndef BASE_ERROR_H
@@ -13,7 +14,7 @@
 
 #include "b10transfer.h"
 
-#define MUST_CHECK __attribute__((warn_unused_result))
+#define MUST_CHECK               __attribute__((warn_unused_result))
 #define PRINTF_LIKE(text, first) __attribute__((__format__(__printf__, text, first)))
 
 /* Evaluates to nothing if `expression` is OK, else returns its reason from the calling function. */
@@ -25,16 +26,22 @@
     } while (0)
 
 /* A complete record on the stack of an internal caller. */
-#define ERROR_NONE {.struct_size = (uint32_t)sizeof(struct b10_error)}
+#define ERROR_NONE                                                                                 \
+    {                                                                                              \
+        .struct_size = (uint32_t)sizeof(struct b10_error)                                          \
+    }
 
 /* Fills the record, sys_errno 0; returns `reason`. */
 enum b10_reason error_set(struct b10_error *error, enum b10_reason reason, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
-/* Fills the record from an errno value: reason by error_reason_of(), message + ": " + the system's text. */
-enum b10_reason error_errno(struct b10_error *error, int sys_errno, const char *format, ...) PRINTF_LIKE(3, 4);
+/* Fills the record from an errno value: reason by error_reason_of(), message + ": " + the system's
+ * text. */
+enum b10_reason error_errno(struct b10_error *error, int sys_errno, const char *format, ...)
+    PRINTF_LIKE(3, 4);
 
-/* ENOSPC, EDQUOT, EFBIG: NO_SPACE. EACCES, EPERM, EROFS: DENIED. ENOMEM: NO_MEMORY. Anything else: IO. */
+/* ENOSPC, EDQUOT, EFBIG: NO_SPACE. EACCES, EPERM, EROFS: DENIED. ENOMEM: NO_MEMORY. Anything else:
+ * IO. */
 enum b10_reason error_reason_of(int sys_errno);
 
 /* NO_MEMORY with a fixed message. */

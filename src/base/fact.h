@@ -1,4 +1,5 @@
-/* One fact of an environment: a name and a value, as env/ finds them and the manifest stores them. */
+/* One fact of an environment: a name and a value, as env/ finds them and the manifest stores
+ * them. */
 #ifndef BASE_FACT_H
 #define BASE_FACT_H
 

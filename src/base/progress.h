@@ -1,7 +1,8 @@
-/* How far an operation is: counters that workers raise, told to the caller's callback on the caller's own thread.
+/* How far an operation is: counters that workers raise, told to the caller's callback on the
+ * caller's own thread.
  *
- * progress_tick is called by whoever waits on the calling thread (the pool) about every 100 ms; a non-zero return of the
- * callback becomes CANCELLED.
+ * progress_tick is called by whoever waits on the calling thread (the pool) about every 100 ms; a
+ * non-zero return of the callback becomes CANCELLED.
  * Threads: progress_add any; everything else the calling thread.
  */
 #ifndef BASE_PROGRESS_H
@@ -26,11 +27,13 @@ struct progress {
 };
 
 /* Counters to zero, new phase and totals; calls fn once. */
-MUST_CHECK enum b10_reason progress_phase(struct progress *progress, const char *phase, uint64_t bytes_total,
-                                          uint64_t files_total, struct b10_error *error);
+MUST_CHECK enum b10_reason progress_phase(struct progress *progress, const char *phase,
+                                          uint64_t bytes_total, uint64_t files_total,
+                                          struct b10_error *error);
 void progress_add(struct progress *progress, uint64_t bytes, uint64_t files);
 
-/* Calls fn if PROGRESS_INTERVAL_MS have passed since its last call. CANCELLED if it returned non-zero. */
+/* Calls fn if PROGRESS_INTERVAL_MS have passed since its last call. CANCELLED if it returned
+ * non-zero. */
 MUST_CHECK enum b10_reason progress_tick(struct progress *progress, struct b10_error *error);
 
 /* The last report of an operation that succeeded; its answer is ignored. */

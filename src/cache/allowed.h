@@ -1,4 +1,5 @@
-/* Where local cache directories may lie: B10_LOCAL_PREFIXES, compared by whole components on resolved paths.
+/* Where local cache directories may lie: B10_LOCAL_PREFIXES, compared by whole components on
+ * resolved paths.
  *
  * `any` (and the prefix "/") allows every directory but the system's own and a home itself.
  * Threads: read-only use from any number.
@@ -17,14 +18,19 @@ struct allowed {
     bool any;
 };
 
-#define ALLOWED_NONE {.count = 0}
+#define ALLOWED_NONE                                                                               \
+    {                                                                                              \
+        .count = 0                                                                                 \
+    }
 
 /* Takes `prefix` (also on failure), a resolved path; "/" means any. */
-MUST_CHECK enum b10_reason allowed_add(struct allowed *allowed, char *prefix, struct b10_error *error);
+MUST_CHECK enum b10_reason allowed_add(struct allowed *allowed, char *prefix,
+                                       struct b10_error *error);
 
-/* `path` (resolved) is strictly below a prefix, or `any` allows it. homes: resolved home directories, NULL where there is
- * none. */
-bool allowed_contains(const struct allowed *allowed, const char *path, const char *const *homes, size_t home_count);
+/* `path` (resolved) is strictly below a prefix, or `any` allows it. homes: resolved home
+ * directories, NULL where there is none. */
+bool allowed_contains(const struct allowed *allowed, const char *path, const char *const *homes,
+                      size_t home_count);
 
 void allowed_release(struct allowed *allowed);
 void allowed_guard(struct allowed *allowed);

@@ -1,5 +1,6 @@
-/* Removes the contents of the main root: renamed aside, then deleted; a mount point entry by entry. Never follows a link out;
- * refuses `/`, a temporary directory itself and a home directory (CONFIG). Absent is fine.
+/* Removes the contents of the main root: renamed aside, then deleted; a mount point entry by entry.
+ * Never follows a link out; refuses `/`, a temporary directory itself and a home directory
+ * (CONFIG). Absent is fine.
  */
 #ifndef CACHE_CLEAR_H
 #define CACHE_CLEAR_H
@@ -7,7 +8,7 @@
 #include "base/log.h"
 #include "cache/config.h"
 
-MUST_CHECK enum b10_reason clear_local(const struct settings *settings, struct log *log, struct b10_report *report,
-                                       struct b10_error *error);
+MUST_CHECK enum b10_reason clear_local(const struct settings *settings, struct log *log,
+                                       struct b10_report *report, struct b10_error *error);
 
 #endif

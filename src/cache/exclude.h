@@ -1,5 +1,5 @@
-/* What is never packed: locks and temporaries of Inductor and Triton, our own staging and markers, and everything that is
- * not a regular file, a directory or a symlink.
+/* What is never packed: locks and temporaries of Inductor and Triton, our own staging and markers,
+ * and everything that is not a regular file, a directory or a symlink.
  *
  *     *.lock   lock   locks/   tmp.pid_*   tmp.<uuid>*   .<pid>.<tid>.tmp   *.pkl.tmp   .b10transfer*
  */

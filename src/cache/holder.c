@@ -25,7 +25,8 @@ static enum b10_reason make_name(char name[HOLDER_NAME_SIZE], struct b10_error *
     return B10_REASON_OK;
 }
 
-/* Locked by us, and still the directory of that name: a sweeper may come between mkdir and flock. */
+/* Locked by us, and still the directory of that name: a sweeper may come between mkdir and
+ * flock. */
 static bool lock_new(struct holder *holder)
 {
     struct stat held;

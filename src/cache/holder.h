@@ -23,7 +23,10 @@ struct holder {
     char name[HOLDER_NAME_SIZE];
 };
 
-#define HOLDER_NONE {.place = -1, .fd = -1}
+#define HOLDER_NONE                                                                                \
+    {                                                                                              \
+        .place = -1, .fd = -1                                                                      \
+    }
 
 /* Makes and locks a holder in the directory `place` (absolute). */
 MUST_CHECK enum b10_reason holder_make(struct holder *holder, const char *place,

@@ -1,7 +1,9 @@
-/* What the defaults of settings are computed from: the user's name, home and temporary directory, found as Python's
- * tempfile and getpass find them, because PyTorch names its default directories with these.
+/* What the defaults of settings are computed from: the user's name, home and temporary directory,
+ * found as Python's tempfile and getpass find them, because PyTorch names its default directories
+ * with these.
  *
- * The environment comes in as strings (config.c reads it); the password database is asked only where they say nothing.
+ * The environment comes in as strings (config.c reads it); the password database is asked only
+ * where they say nothing.
  * Threads: any.
  */
 #ifndef CACHE_HOST_H
@@ -24,13 +26,17 @@ struct host {
     char *user;          /* owned: fit for a directory's name */
 };
 
-#define HOST_NONE {NULL, NULL, NULL}
+#define HOST_NONE                                                                                  \
+    {                                                                                              \
+        NULL, NULL, NULL                                                                           \
+    }
 
 MUST_CHECK enum b10_reason host_read(struct host *host, const struct host_environment *environment,
                                      struct b10_error *error);
 
 /* *out = "<tmp>/torchinductor_<user>", PyTorch's default; to be freed. */
-MUST_CHECK enum b10_reason host_torch_dir(char **out, const struct host *host, struct b10_error *error);
+MUST_CHECK enum b10_reason host_torch_dir(char **out, const struct host *host,
+                                          struct b10_error *error);
 
 /* *out = home of this user in the password database, NULL if there is none; to be freed. */
 MUST_CHECK enum b10_reason host_registered_home(char **out, struct b10_error *error);

@@ -11,7 +11,10 @@ struct identity {
     struct key key;
 };
 
-#define IDENTITY_NONE {.facts = FACTS_NONE}
+#define IDENTITY_NONE                                                                              \
+    {                                                                                              \
+        .facts = FACTS_NONE                                                                        \
+    }
 
 /* Collects facts and key for these settings; *identity is to be released. Threads: any. */
 MUST_CHECK enum b10_reason identity_collect(struct identity *identity,

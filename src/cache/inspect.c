@@ -261,7 +261,8 @@ static void report_archive(struct b10_verify_report *result, const struct reader
     show_facts(result->facts, sizeof(result->facts), manifest->facts, manifest->fact_count);
 }
 
-/* A path, or a name that exists here; otherwise a key, or an archive's file name, in the shared directory. */
+/* A path, or a name that exists here; otherwise a key, or an archive's file name, in the shared
+ * directory. */
 static enum b10_reason open_named(struct reader *reader, const struct settings *settings,
                                   const char *archive, struct b10_verify_report *result,
                                   struct b10_error *error)

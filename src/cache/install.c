@@ -83,7 +83,8 @@ static enum b10_reason move_directory(int from, int to, const char *name,
     case EEXIST:
     case EBUSY:
         return merge_existing(from, to, name, counts, error);
-    case EXDEV: /* a directory of an overlay's lower layer, or another mount below the destination */
+    /* a directory of an overlay's lower layer, or another mount below the destination */
+    case EXDEV:
         if (mkdirat(to, name, 0777) != 0 && errno != EEXIST)
             return error_errno(error, errno, "cannot create directory '%s'", name);
         return merge_existing(from, to, name, counts, error);
@@ -164,7 +165,8 @@ static enum b10_reason install_entries(int staged_dir, const char *staged, const
     TRY(marker_take(target, &marker, error));
     const uint64_t before = counts->entries;
     enum b10_reason reason = merge_directory(source, target, destination, counts, error);
-    /* After a failure on the way the marker stays, for the next load to complete what is missing. */
+    /* After a failure on the way the marker stays, for the next load to complete what is
+     * missing. */
     if (marker >= 0 && (reason == B10_REASON_OK || counts->entries == before))
         unlinkat(target, EXCLUDE_PARTIAL_MARKER, 0);
     return reason;

@@ -1,4 +1,5 @@
-/* A staged directory takes its place: by one rename, or entry by entry; never over an existing name.
+/* A staged directory takes its place: by one rename, or entry by entry; never over an existing
+ * name.
  *
  *     rename onto the absent or empty destination ──▶ done
  *              │ ENOTEMPTY, EEXIST (xfs), EBUSY (mount point), EXDEV (overlay lower layer)
@@ -6,9 +7,10 @@
  *     marker .b10transfer.partial, flock'ed ──▶ the topmost absent directories and single files, each by one rename
  *              ──▶ marker removed
  *
- * Entry by entry: a directory absent at the destination moves whole; present on both sides it is entered, unless it holds a
- * `__grp__*.json` on either side: that is one unit, and stays as it is here. A process that dies on the way leaves whole
- * entries and the marker, unlocked; the next load that can lock it adds what is missing (install_partial).
+ * Entry by entry: a directory absent at the destination moves whole; present on both sides it is
+ * entered, unless it holds a `__grp__*.json` on either side: that is one unit, and stays as it is
+ * here. A process that dies on the way leaves whole entries and the marker, unlocked; the next load
+ * that can lock it adds what is missing (install_partial).
  * Threads: any; two at once into one destination are safe (whoever comes second finds the names taken).
  */
 #ifndef CACHE_INSTALL_H
@@ -24,7 +26,8 @@ struct install_counts {
     uint64_t entries;  /* renames made; 1 for a whole tree */
 };
 
-/* Moves directory `staged` (name in staged_dir) to the absolute path `destination`, whose parent exists. */
+/* Moves directory `staged` (name in staged_dir) to the absolute path `destination`, whose parent
+ * exists. */
 MUST_CHECK enum b10_reason install_tree(int staged_dir, const char *staged, const char *destination,
                                         struct install_counts *counts, struct b10_error *error);
 

@@ -6,8 +6,10 @@
 #include "base/progress.h"
 #include "cache/config.h"
 
-/* Reasons as in the contract of b10_load. `report` is complete (struct_size that of this version). */
-MUST_CHECK enum b10_reason load_cache(const struct settings *settings, struct log *log, struct progress *progress,
-                                      struct b10_report *report, struct b10_error *error);
+/* Reasons as in the contract of b10_load. `report` is complete (struct_size that of this
+ * version). */
+MUST_CHECK enum b10_reason load_cache(const struct settings *settings, struct log *log,
+                                      struct progress *progress, struct b10_report *report,
+                                      struct b10_error *error);
 
 #endif

@@ -63,7 +63,8 @@ static enum b10_reason open_directory(struct volume *volume, struct b10_error *e
     return B10_REASON_OK;
 }
 
-/* Only the last component: a volume that is not mounted must not come into being on the container's own disk. */
+/* Only the last component: a volume that is not mounted must not come into being on the container's
+ * own disk. */
 static enum b10_reason make_directory(const struct volume *volume, struct b10_error *error)
 {
     if (mkdir(volume->path, 0777) == 0 || errno == EEXIST)
@@ -177,8 +178,8 @@ static void remove_older(const struct volume *volume, const char *key, const cha
     }
 }
 
-/* What was renamed is another archive, published in the meantime: back with it. If its name is taken again by then, the
- * newer one is as good, and this one goes. */
+/* What was renamed is another archive, published in the meantime: back with it. If its name is
+ * taken again by then, the newer one is as good, and this one goes. */
 static enum b10_reason put_back(const struct volume *volume, const char *aside, const char *name,
                                 struct b10_error *error)
 {

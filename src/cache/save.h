@@ -6,7 +6,8 @@
 #include "base/progress.h"
 #include "cache/config.h"
 
-MUST_CHECK enum b10_reason save_cache(const struct settings *settings, struct log *log, struct progress *progress,
-                                      struct b10_report *report, struct b10_error *error);
+MUST_CHECK enum b10_reason save_cache(const struct settings *settings, struct log *log,
+                                      struct progress *progress, struct b10_report *report,
+                                      struct b10_error *error);
 
 #endif

@@ -126,7 +126,8 @@ static enum b10_reason scan_next(struct scan *scan, bool *found, struct b10_erro
     }
 }
 
-/* *root stays -1 when there is no such directory. The path is resolved: a link in its place appeared since. */
+/* *root stays -1 when there is no such directory. The path is resolved: a link in its place
+ * appeared since. */
 static enum b10_reason open_root(int *root, const char *path, struct b10_error *error)
 {
     struct b10_error found = ERROR_NONE;

@@ -1,5 +1,5 @@
-/* The table of settings: one row per variable, from which everything else is made: reading, --help, the documentation,
- * b10_config_set.
+/* The table of settings: one row per variable, from which everything else is made: reading, --help,
+ * the documentation, b10_config_set.
  *
  *     row.read(reading, row, value) ──▶ field of struct settings, checked; text in force in reading.text
  *
@@ -41,18 +41,20 @@ struct reading {
     const struct b10_config *config; /* NULL: environment and defaults */
     struct settings *settings;       /* filled */
     const struct log *log;
-    struct host host;                /* owned */
-    struct allowed allowed;          /* owned */
-    char *local_given;               /* owned: main root as it was named, before its symlinks were resolved */
-    uint64_t cap_mb;                 /* MAX_CACHE_SIZE_CAP_MB */
-    bool alone;                      /* config_set: only the form of one value is judged, against no other setting */
+    struct host host;       /* owned */
+    struct allowed allowed; /* owned */
+    /* owned: main root as it was named, before its symlinks were resolved */
+    char *local_given;
+    uint64_t cap_mb; /* MAX_CACHE_SIZE_CAP_MB */
+    /* config_set: only the form of one value is judged, against no other setting */
+    bool alone;
     bool done[SETTING_COUNT];
-    char *text[SETTING_COUNT];       /* owned: value in force */
+    char *text[SETTING_COUNT]; /* owned: value in force */
 };
 
 struct setting;
-typedef enum b10_reason (*setting_read_fn)(struct reading *reading, const struct setting *row, const char *value,
-                                           struct b10_error *error);
+typedef enum b10_reason (*setting_read_fn)(struct reading *reading, const struct setting *row,
+                                           const char *value, struct b10_error *error);
 
 struct setting {
     const char *name;
@@ -70,42 +72,58 @@ enum setting_id setting_id(const struct setting *row);
 const struct setting *setting_find(const char *name);
 
 /* Reads a row unless it was read before (config.c). */
-MUST_CHECK enum b10_reason setting_need(struct reading *reading, enum setting_id id, struct b10_error *error);
-
-/* CONFIG: NAME='value': rule. */
-enum b10_reason setting_bad(struct b10_error *error, const struct setting *row, const char *value, const char *format,
-                            ...) PRINTF_LIKE(4, 5);
-
-/* Replaces the text in force; takes `text` (NULL is NO_MEMORY). */
-MUST_CHECK enum b10_reason setting_text(struct reading *reading, const struct setting *row, char *text,
+MUST_CHECK enum b10_reason setting_need(struct reading *reading, enum setting_id id,
                                         struct b10_error *error);
 
-/* Rows' readers: setting_values.c, */
-enum b10_reason setting_read_enabled(struct reading *, const struct setting *, const char *, struct b10_error *);
-enum b10_reason setting_read_size(struct reading *, const struct setting *, const char *, struct b10_error *);
-enum b10_reason setting_read_number(struct reading *, const struct setting *, const char *, struct b10_error *);
-enum b10_reason setting_read_choice(struct reading *, const struct setting *, const char *, struct b10_error *);
-enum b10_reason setting_read_ignored(struct reading *, const struct setting *, const char *, struct b10_error *);
-enum b10_reason setting_read_tags(struct reading *, const struct setting *, const char *, struct b10_error *);
-enum b10_reason setting_read_key(struct reading *, const struct setting *, const char *, struct b10_error *);
-/* setting_paths.c, */
-enum b10_reason setting_read_local(struct reading *, const struct setting *, const char *, struct b10_error *);
-enum b10_reason setting_read_prefixes(struct reading *, const struct setting *, const char *, struct b10_error *);
-enum b10_reason setting_read_shared(struct reading *, const struct setting *, const char *, struct b10_error *);
-enum b10_reason setting_read_work(struct reading *, const struct setting *, const char *, struct b10_error *);
-/* setting_roots.c */
-enum b10_reason setting_read_roots(struct reading *, const struct setting *, const char *, struct b10_error *);
+/* CONFIG: NAME='value': rule. */
+enum b10_reason setting_bad(struct b10_error *error, const struct setting *row, const char *value,
+                            const char *format, ...) PRINTF_LIKE(4, 5);
 
-/* Path rules for values (setting_paths.c). *out: `~` expanded, absolute, no `..`, tidied; to be freed. */
-MUST_CHECK enum b10_reason setting_path(char **out, const struct reading *reading, const struct setting *row,
-                                        const char *value, const char *path, struct b10_error *error);
+/* Replaces the text in force; takes `text` (NULL is NO_MEMORY). */
+MUST_CHECK enum b10_reason setting_text(struct reading *reading, const struct setting *row,
+                                        char *text, struct b10_error *error);
+
+/* Rows' readers: setting_values.c, */
+enum b10_reason setting_read_enabled(struct reading *, const struct setting *, const char *,
+                                     struct b10_error *);
+enum b10_reason setting_read_size(struct reading *, const struct setting *, const char *,
+                                  struct b10_error *);
+enum b10_reason setting_read_number(struct reading *, const struct setting *, const char *,
+                                    struct b10_error *);
+enum b10_reason setting_read_choice(struct reading *, const struct setting *, const char *,
+                                    struct b10_error *);
+enum b10_reason setting_read_ignored(struct reading *, const struct setting *, const char *,
+                                     struct b10_error *);
+enum b10_reason setting_read_tags(struct reading *, const struct setting *, const char *,
+                                  struct b10_error *);
+enum b10_reason setting_read_key(struct reading *, const struct setting *, const char *,
+                                 struct b10_error *);
+/* setting_paths.c, */
+enum b10_reason setting_read_local(struct reading *, const struct setting *, const char *,
+                                   struct b10_error *);
+enum b10_reason setting_read_prefixes(struct reading *, const struct setting *, const char *,
+                                      struct b10_error *);
+enum b10_reason setting_read_shared(struct reading *, const struct setting *, const char *,
+                                    struct b10_error *);
+enum b10_reason setting_read_work(struct reading *, const struct setting *, const char *,
+                                  struct b10_error *);
+/* setting_roots.c */
+enum b10_reason setting_read_roots(struct reading *, const struct setting *, const char *,
+                                   struct b10_error *);
+
+/* Path rules for values (setting_paths.c). *out: `~` expanded, absolute, no `..`, tidied; to be
+ * freed. */
+MUST_CHECK enum b10_reason setting_path(char **out, const struct reading *reading,
+                                        const struct setting *row, const char *value,
+                                        const char *path, struct b10_error *error);
 
 /* *out: its symlinks resolved; CONFIG when that fails. To be freed. */
-MUST_CHECK enum b10_reason setting_resolve(char **out, const struct setting *row, const char *value, const char *path,
-                                           struct b10_error *error);
+MUST_CHECK enum b10_reason setting_resolve(char **out, const struct setting *row, const char *value,
+                                           const char *path, struct b10_error *error);
 
 /* CONFIG unless the resolved path is one that B10_LOCAL_PREFIXES allows. */
-MUST_CHECK enum b10_reason setting_allowed(struct reading *reading, const struct setting *row, const char *value,
-                                           const char *path, struct b10_error *error);
+MUST_CHECK enum b10_reason setting_allowed(struct reading *reading, const struct setting *row,
+                                           const char *value, const char *path,
+                                           struct b10_error *error);
 
 #endif

@@ -28,7 +28,8 @@ static enum b10_reason number_text(struct reading *reading, const struct setting
     return setting_text(reading, row, strdup(text), error);
 }
 
-/* Beyond this no number of MiB is a size that a file system has, and 64 times it still fits 64 bits of bytes. */
+/* Beyond this no number of MiB is a size that a file system has, and 64 times it still fits 64 bits
+ * of bytes. */
 static const uint64_t largest_mb = UINT64_C(1) << 36;
 
 static void clamp(struct reading *reading, const struct setting *row, uint64_t *mb, uint64_t cap,

@@ -280,7 +280,8 @@ static void commit_further_root(struct staging *staging, size_t index, const cha
 }
 
 /* The roots nested in the main root: into its staged tree, so that they appear with it by the same
- * rename; into place beforehand, when the main root is there already and gets entries one by one. */
+ * rename; into place beforehand, when the main root is there already and gets entries one by
+ * one. */
 static enum b10_reason commit_nested_roots(struct staging *staging, struct log *log,
                                            struct install_counts *counts, struct b10_error *error)
 {

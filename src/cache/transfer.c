@@ -46,7 +46,8 @@ static enum b10_reason absolute(char **out, const char *dest, struct b10_error *
     return path_join(out, here == NULL ? "" : here, dest, error);
 }
 
-/* The shared volume has a floor of its own. Its path is compared as text: looking at it could hang. */
+/* The shared volume has a floor of its own. Its path is compared as text: looking at it could
+ * hang. */
 static enum b10_reason floor_for(uint64_t *floor_bytes, const struct settings *settings,
                                  const char *directory, struct b10_error *error)
 {

@@ -1,5 +1,5 @@
-/* One file copied under the watch of free space, into a temporary name beside its destination and by rename. The final
- * progress report is the caller's. */
+/* One file copied under the watch of free space, into a temporary name beside its destination and
+ * by rename. The final progress report is the caller's. */
 #ifndef CACHE_TRANSFER_H
 #define CACHE_TRANSFER_H
 
@@ -7,7 +7,8 @@
 #include "base/progress.h"
 #include "cache/config.h"
 
-MUST_CHECK enum b10_reason transfer_file(const struct settings *settings, const char *source, const char *dest,
-                                         struct progress *progress, struct b10_error *error);
+MUST_CHECK enum b10_reason transfer_file(const struct settings *settings, const char *source,
+                                         const char *dest, struct progress *progress,
+                                         struct b10_error *error);
 
 #endif

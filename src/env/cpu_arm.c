@@ -1,5 +1,5 @@
-/* aarch64 features by the kernel's names (Documentation/arch/arm64/elf_hwcaps.rst), which are also what gcc's
- * -march=native reads. */
+/* aarch64 features by the kernel's names (Documentation/arch/arm64/elf_hwcaps.rst), which are also
+ * what gcc's -march=native reads. */
 #include <stdio.h>
 #include <string.h>
 

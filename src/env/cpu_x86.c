@@ -1,6 +1,7 @@
 /* Which of the x86-64 features that gcc and clang know by -m names are usable here.
  *
- * Bits: Intel SDM volume 2A, CPUID, and AMD APM volume 3, appendix E. State components: XCR0 (SDM volume 1, 13.3). */
+ * Bits: Intel SDM volume 2A, CPUID, and AMD APM volume 3, appendix E. State components: XCR0 (SDM
+ * volume 1, 13.3). */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>

@@ -132,8 +132,8 @@ struct detection {
     char features[2048];
 };
 
-/* The process keeps the first answer. Threads that detect at the same time come to the same one; one of them publishes
- * it, and nobody waits. */
+/* The process keeps the first answer. Threads that detect at the same time come to the same one;
+ * one of them publishes it, and nobody waits. */
 enum { DETECTION_NONE, DETECTION_BEING_WRITTEN, DETECTION_KNOWN };
 static _Atomic int detection_state = DETECTION_NONE;
 static struct detection detection_known;

@@ -1,8 +1,9 @@
 /* Everything that decides whether a cache made there may be used here, as sorted name=value pairs.
  *
- * Names: arch, cpu, cpu_features, kind, os, and one `tag.<name>` per tag (with B10_ENVIRONMENT_KEY: `environment_key`
- * as well). Values are printable ASCII without newlines. The process keeps the first answer of the detection (os, arch,
- * cpu, cpu_features), so that a save uses its load's key; kind, tags and override are taken afresh.
+ * Names: arch, cpu, cpu_features, kind, os, and one `tag.<name>` per tag (with B10_ENVIRONMENT_KEY:
+ * `environment_key` as well). Values are printable ASCII without newlines. The process keeps the
+ * first answer of the detection (os, arch, cpu, cpu_features), so that a save uses its load's key;
+ * kind, tags and override are taken afresh.
  * Threads: any.
  */
 #ifndef ENV_FACTS_H
@@ -21,22 +22,26 @@ struct facts {
     const char *detection; /* which step answered: "cpu"; static storage */
 };
 
-#define FACTS_NONE {.count = 0}
+#define FACTS_NONE                                                                                 \
+    {                                                                                              \
+        .count = 0                                                                                 \
+    }
 
-/* A tag list "name=value,…": names [a-z0-9_]{1,32}, values 1 to 64 printable bytes of [A-Za-z0-9._+-]; each name once. CONFIG
- * otherwise; at most 32 tags. */
+/* A tag list "name=value,…": names [a-z0-9_]{1,32}, values 1 to 64 printable bytes of
+ * [A-Za-z0-9._+-]; each name once. CONFIG otherwise; at most 32 tags. */
 MUST_CHECK enum b10_reason facts_check_tags(const char *tags, struct b10_error *error);
 
 /* `override`: B10_ENVIRONMENT_KEY, NULL or "" for none. */
-MUST_CHECK enum b10_reason facts_collect(struct facts *facts, const char *kind, const char *tags, const char *override,
-                                         struct b10_error *error);
+MUST_CHECK enum b10_reason facts_collect(struct facts *facts, const char *kind, const char *tags,
+                                         const char *override, struct b10_error *error);
 
 MUST_CHECK enum b10_reason facts_add(struct facts *facts, const char *name, const char *value,
                                      struct b10_error *error);
 const char *facts_get(const struct facts *facts, const char *name); /* NULL if absent */
 
 /* "name=value\n" per fact, sorted, NUL-terminated: what is digested and shown. */
-MUST_CHECK enum b10_reason facts_text(const struct facts *facts, struct bytes *out, struct b10_error *error);
+MUST_CHECK enum b10_reason facts_text(const struct facts *facts, struct bytes *out,
+                                      struct b10_error *error);
 
 void facts_release(struct facts *facts);
 void facts_guard(struct facts *facts);

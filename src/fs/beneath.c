@@ -73,8 +73,8 @@ static bool open_at_once(int *fd, int root, const char *path)
 
 #endif
 
-/* Descriptor of `path` below root, or -1 and errno; each component is opened in the one before, none
- * through a link. */
+/* Descriptor of `path` below root, or -1 and errno; each component is opened in the one before,
+ * none through a link. */
 static int open_by_components(int root, const char *path)
 {
     SCOPED(fd) int fd = -1;

@@ -120,9 +120,9 @@ enum b10_reason io_fsync(int fd, const char *name, struct b10_error *error)
 
 enum b10_reason io_close(int *fd, const char *name, struct b10_error *error)
 {
-    /* Never repeated, not even after EINTR: Linux has freed the number, which may already be another
-     * thread's. The error counts: a network file system that was interrupted may not have taken the
-     * last bytes. */
+    /* Never repeated, not even after EINTR: Linux has freed the number, which may already be
+     * another thread's. The error counts: a network file system that was interrupted may not have
+     * taken the last bytes. */
     if (*fd < 0 || close(fd_take(fd)) == 0)
         return B10_REASON_OK;
     return error_errno(error, errno, "cannot close '%s'", name);
@@ -142,7 +142,8 @@ static bool name_exists(int dirfd, const char *name)
     return fstatat(dirfd, name, &stat, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* Replaces nothing but an empty directory; any other name taken is EEXIST, as renameat2 would say. */
+/* Replaces nothing but an empty directory; any other name taken is EEXIST, as renameat2 would
+ * say. */
 static int rename_directory(int from_dir, const char *from, int to_dir, const char *to)
 {
     if (renameat(from_dir, from, to_dir, to) == 0)

@@ -107,8 +107,8 @@ static enum b10_reason go_down(struct walk *walk, struct b10_error *error)
     return B10_REASON_OK;
 }
 
-/* Opens a parent that was closed, through ".." of `below`; it stays closed if that is not the directory
- * that was left. */
+/* Opens a parent that was closed, through ".." of `below`; it stays closed if that is not the
+ * directory that was left. */
 static void reopen(struct level *parent, int below)
 {
     struct stat found;

@@ -2,12 +2,13 @@
  *
  *     open ──▶ next … ──▶ close
  *
- * An entry is reported before what is below it. Symlinks are entries, never followed. Mounts below the root are entered:
- * their files belong to the cache. What vanishes meanwhile, a directory that cannot be read and what lies below a path
- * longer than PATH_LIMIT is left out and counted (`unreadable`); for the root itself, and when the process has no memory or
- * descriptor left, it is an error.
- * Descriptors: one per level currently open, at most WALK_OPEN_LIMIT; deeper levels are closed while what is below them is
- * read and reopened through "..", if that is still the same directory.
+ * An entry is reported before what is below it. Symlinks are entries, never followed. Mounts below
+ * the root are entered: their files belong to the cache. What vanishes meanwhile, a directory that
+ * cannot be read and what lies below a path longer than PATH_LIMIT is left out and counted
+ * (`unreadable`); for the root itself, and when the process has no memory or descriptor left, it is
+ * an error. Descriptors: one per level currently open, at most WALK_OPEN_LIMIT; deeper levels are
+ * closed while what is below them is read and reopened through "..", if that is still the same
+ * directory.
  * Threads: one at a time.
  */
 #ifndef FS_WALK_H
@@ -30,14 +31,16 @@ struct walk_entry {
     struct stat stat; /* lstat */
 };
 
-/* Decides before an entry is even reported; a skipped directory is not entered. `entry->stat` is filled. */
+/* Decides before an entry is even reported; a skipped directory is not entered. `entry->stat` is
+ * filled. */
 typedef bool (*walk_skip_fn)(void *user, const struct walk_entry *entry);
 
 /* `root` is borrowed (an open directory), `name` is for messages. skip may be NULL. */
-MUST_CHECK enum b10_reason walk_open(struct walk **out, int root, const char *name, walk_skip_fn skip, void *user,
-                                     struct b10_error *error);
+MUST_CHECK enum b10_reason walk_open(struct walk **out, int root, const char *name,
+                                     walk_skip_fn skip, void *user, struct b10_error *error);
 /* *found false at the end. */
-MUST_CHECK enum b10_reason walk_next(struct walk *walk, struct walk_entry *entry, bool *found, struct b10_error *error);
+MUST_CHECK enum b10_reason walk_next(struct walk *walk, struct walk_entry *entry, bool *found,
+                                     struct b10_error *error);
 /* Directories or entries that vanished or could not be read. */
 uint64_t walk_unreadable(const struct walk *walk);
 void walk_close(struct walk *walk); /* NULL is fine */

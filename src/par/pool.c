@@ -133,15 +133,16 @@ static void run_inline(struct pool *pool, struct progress *progress)
         continue;
 }
 
-/* A host with very large thread-local storage needs more than our stack size: then the default serves. */
+/* A host with very large thread-local storage needs more than our stack size: then the default
+ * serves. */
 static bool start(struct worker *worker, const pthread_attr_t *attributes)
 {
     return pthread_create(&worker->thread, attributes, run_worker, worker) == 0 ||
            pthread_create(&worker->thread, NULL, run_worker, worker) == 0;
 }
 
-/* Returns how many threads there are, perhaps fewer than wanted. They inherit a mask that blocks every signal, so that the
- * host's handlers never run on them. */
+/* Returns how many threads there are, perhaps fewer than wanted. They inherit a mask that blocks
+ * every signal, so that the host's handlers never run on them. */
 static unsigned start_all(struct pool *pool, struct worker *workers, unsigned wanted)
 {
     pthread_attr_t attributes;

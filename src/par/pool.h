@@ -2,11 +2,12 @@
  *
  *     next (serialised, cheap) ──▶ work (parallel) ──▶ … until next says no, a task fails, or the stop sign is up
  *
- * Tasks are taken in order, so a consumer that wants results in order (window.h) never waits for a task that nobody has
- * begun. Threads live only during pool_run, have all signals blocked, and are joined before it returns. With
- * threads == 1, or when no thread can be created, everything runs on the calling thread, which then ticks the
- * progress between tasks; otherwise the calling thread only waits and ticks.
- * First error wins: its record is copied to `error`, `cancel` is tripped, tasks in flight end, no new one begins.
+ * Tasks are taken in order, so a consumer that wants results in order (window.h) never waits for a
+ * task that nobody has begun. Threads live only during pool_run, have all signals blocked, and are
+ * joined before it returns. With threads == 1, or when no thread can be created, everything runs on
+ * the calling thread, which then ticks the progress between tasks; otherwise the calling thread
+ * only waits and ticks. First error wins: its record is copied to `error`, `cancel` is tripped,
+ * tasks in flight end, no new one begins.
  */
 #ifndef PAR_POOL_H
 #define PAR_POOL_H
@@ -29,15 +30,19 @@ struct pool_work {
     enum b10_reason (*work)(void *context, unsigned worker, void *task, struct b10_error *error);
 };
 
-/* Runs all tasks. progress may be NULL. CANCELLED if the callback said so; the reason in `cancel` if somebody else
- * tripped it. A task that fails with CANCELLED does not hide the failure that stopped it. */
+/* Runs all tasks. progress may be NULL. CANCELLED if the callback said so; the reason in `cancel`
+ * if somebody else tripped it. A task that fails with CANCELLED does not hide the failure that
+ * stopped it. */
 MUST_CHECK enum b10_reason pool_run(const struct pool_work *work, void *context, unsigned threads,
-                                    struct cancel *cancel, struct progress *progress, struct b10_error *error);
+                                    struct cancel *cancel, struct progress *progress,
+                                    struct b10_error *error);
 
 /* The plain case: task i of 0 … count-1. */
-typedef enum b10_reason (*pool_each_fn)(void *context, unsigned worker, size_t index, struct b10_error *error);
-MUST_CHECK enum b10_reason pool_each(pool_each_fn each, void *context, size_t count, unsigned threads,
-                                     struct cancel *cancel, struct progress *progress, struct b10_error *error);
+typedef enum b10_reason (*pool_each_fn)(void *context, unsigned worker, size_t index,
+                                        struct b10_error *error);
+MUST_CHECK enum b10_reason pool_each(pool_each_fn each, void *context, size_t count,
+                                     unsigned threads, struct cancel *cancel,
+                                     struct progress *progress, struct b10_error *error);
 
 /* `wanted`, or for 0 the number of processors this process may use, at least 1, at most `most`. */
 unsigned pool_threads(unsigned wanted, unsigned most);

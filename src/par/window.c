@@ -79,8 +79,9 @@ static void wait_a_little(struct window *window)
     (void)pthread_cond_timedwait(&window->moved, &window->lock, &until);
 }
 
-/* Under the lock, which is open while consume runs. Order holds because `consuming` keeps everyone else out of here, and
- * because `next` moves only when its piece has been consumed: until then its slot cannot be taken again. */
+/* Under the lock, which is open while consume runs. Order holds because `consuming` keeps everyone
+ * else out of here, and because `next` moves only when its piece has been consumed: until then its
+ * slot cannot be taken again. */
 static enum b10_reason consume_ready(struct window *window, struct b10_error *error)
 {
     enum b10_reason reason = B10_REASON_OK;

@@ -1,4 +1,5 @@
-/* Prints size and place of everything that callers are compiled against; layout.txt is what it must print. */
+/* Prints size and place of everything that callers are compiled against; layout.txt is what it must
+ * print. */
 #include <b10transfer.h>
 #include <stdio.h>
 

@@ -1,5 +1,6 @@
-/* Where a destination may lie: mount points, overlays, other file systems, directories whose parent is not ours. In each
- * place the tree comes back as it was saved, a clear empties it, and nothing of the staging is left anywhere. */
+/* Where a destination may lie: mount points, overlays, other file systems, directories whose parent
+ * is not ours. In each place the tree comes back as it was saved, a clear empties it, and nothing
+ * of the staging is left anywhere. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* The root `headers`, which PyTorch keeps below its default directory even when the main root is elsewhere. */
+/* The root `headers`, which PyTorch keeps below its default directory even when the main root is
+ * elsewhere. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

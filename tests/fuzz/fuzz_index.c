@@ -1,4 +1,5 @@
-/* An index's text and payload from anywhere: every line that is accepted survives being written again. */
+/* An index's text and payload from anywhere: every line that is accepted survives being written
+ * again. */
 #include <string.h>
 
 #include "archive/index.h"

@@ -1,4 +1,5 @@
-/* A manifest's text and payload from anywhere: what is accepted agrees with itself and survives being written again. */
+/* A manifest's text and payload from anywhere: what is accepted agrees with itself and survives
+ * being written again. */
 #include <string.h>
 
 #include "archive/manifest_check.h"

@@ -1,4 +1,5 @@
-/* The end of a file from anywhere: what is accepted as a seek table is exactly what encoding its rows gives. */
+/* The end of a file from anywhere: what is accepted as a seek table is exactly what encoding its
+ * rows gives. */
 #include <string.h>
 
 #include "archive/seek_table.h"

@@ -1,4 +1,5 @@
-/* Writes the seeds of all fuzz targets below a folder: one small legal input per shape that the format has. */
+/* Writes the seeds of all fuzz targets below a folder: one small legal input per shape that the
+ * format has. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>

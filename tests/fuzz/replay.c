@@ -1,5 +1,5 @@
-/* Runs a fuzz target over every file of a corpus folder, and over each file cut and with bits flipped, so that a build without a
- * fuzzer tries more than what was stored. */
+/* Runs a fuzz target over every file of a corpus folder, and over each file cut and with bits
+ * flipped, so that a build without a fuzzer tries more than what was stored. */
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>

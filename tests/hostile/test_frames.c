@@ -9,8 +9,8 @@
 
 enum { LARGE = 10000, SLICE = 4096 };
 
-/* Frame 0 of the sample is a members frame, 2 the header of the large file, 3 to 5 its slices, then a members frame with
- * its duplicate, then the end. */
+/* Frame 0 of the sample is a members frame, 2 the header of the large file, 3 to 5 its slices, then
+ * a members frame with its duplicate, then the end. */
 enum { MEMBERS = 0, HEADER = 2, FIRST = 3, SECOND = 4, LAST = 5, LINKS = 6 };
 
 static void sealed(struct forge *forge)
@@ -121,8 +121,8 @@ static void frame_bombs_are_refused(void **state)
     free(bomb);
 }
 
-/* A frame by hand (RFC 8878, 3.1.1): window descriptor, 4 bytes of content size, one raw block, and the checksum that ends
- * every other frame of this content. */
+/* A frame by hand (RFC 8878, 3.1.1): window descriptor, 4 bytes of content size, one raw block, and
+ * the checksum that ends every other frame of this content. */
 static void by_hand(struct forge *forge, unsigned window_log)
 {
     const struct bytes *content = &forge->frames[MEMBERS].content;
@@ -321,7 +321,8 @@ static void a_member_across_two_frames_is_refused(void **state)
     refused(state, &forge);
 }
 
-/* Thousands of copies of one large file that the totals do not announce: refused before they are written. */
+/* Thousands of copies of one large file that the totals do not announce: refused before they are
+ * written. */
 static void a_bomb_of_duplicates_is_stopped_at_the_totals(void **state)
 {
     struct scratch *scratch = *state;

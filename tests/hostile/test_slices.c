@@ -7,8 +7,8 @@
 
 enum { LARGE = 10000, SLICE = 4096 };
 
-/* Frame 0 of the sample is a members frame, 2 the header of the large file, 3 to 5 its slices, then a members frame with
- * its duplicate, then the end. */
+/* Frame 0 of the sample is a members frame, 2 the header of the large file, 3 to 5 its slices, then
+ * a members frame with its duplicate, then the end. */
 enum { MEMBERS = 0, HEADER = 2, FIRST = 3, SECOND = 4, LAST = 5, LINKS = 6 };
 
 static void sealed(struct forge *forge)

@@ -31,7 +31,8 @@ static char *copy(const char *text)
     return made;
 }
 
-/* array[count] of `size` bytes each, zeroed, after growing by one; returns the new element's index. */
+/* array[count] of `size` bytes each, zeroed, after growing by one; returns the new element's
+ * index. */
 static size_t grow(void *array_pointer, size_t *count, size_t size)
 {
     void *array;

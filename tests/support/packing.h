@@ -20,7 +20,7 @@ struct packing_case {
     unsigned threads;
     uint64_t size_limit;
     uint64_t floor_bytes;
-    uint64_t size; /* of the archive written */
+    uint64_t size;  /* of the archive written */
     bool skip_same; /* do not look for duplicates */
 };
 
@@ -43,8 +43,9 @@ void packing_file(struct packing_case *test, const char *path);
 /* The library's own check of a whole archive (absolute path) finds nothing wrong. */
 void packing_assert_intact(const char *path);
 
-/* Looks up a member in the archive's index by its path inside its root; false when it is not there. `line` and `target`
- * (PATH_LIMIT + 1 bytes: of a link) may be NULL; line's own strings are not kept. */
+/* Looks up a member in the archive's index by its path inside its root; false when it is not there.
+ * `line` and `target` (PATH_LIMIT + 1 bytes: of a link) may be NULL; line's own strings are not
+ * kept. */
 bool packing_find_line(const char *path, const char *member, struct index_line *line, char *target);
 
 #endif

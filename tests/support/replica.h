@@ -1,4 +1,5 @@
-/* One replica: a local cache directory and a shared volume below a scratch directory, and a configuration for them.
+/* One replica: a local cache directory and a shared volume below a scratch directory, and a
+ * configuration for them.
  *
  *     struct replica replica;  replica_init(&replica, scratch);  …replica_load(&replica)…  replica_release(&replica);
  *
@@ -19,7 +20,8 @@ struct replica {
     char log[8192]; /* every line since replica_init, newline-separated */
 };
 
-/* local/ and volume/ below the scratch directory (volume/ exists, local/ does not), no further roots, floors 0. */
+/* local/ and volume/ below the scratch directory (volume/ exists, local/ does not), no further
+ * roots, floors 0. */
 void replica_init(struct replica *replica, const struct scratch *scratch);
 void replica_release(struct replica *replica);
 
@@ -30,13 +32,13 @@ OperationStatus replica_load(struct replica *replica);
 OperationStatus replica_save(struct replica *replica);
 
 /* Asserts status and reason together and prints the message when they differ. */
-#define replica_assert(replica, status, expected_status, expected_reason)                                                     \
+#define replica_assert(replica, status, expected_status, expected_reason)                          \
     replica_assert_at(replica, status, expected_status, expected_reason, __FILE__, __LINE__)
-void replica_assert_at(const struct replica *replica, OperationStatus status, OperationStatus expected, b10_reason reason,
-                    const char *file, int line);
+void replica_assert_at(const struct replica *replica, OperationStatus status,
+                       OperationStatus expected, b10_reason reason, const char *file, int line);
 
-/* A small cache like Inductor's: sources, a shared object that is ELF, JSON, duplicates, an empty directory, a symlink, one file
- * above a frame (3 MB). */
+/* A small cache like Inductor's: sources, a shared object that is ELF, JSON, duplicates, an empty
+ * directory, a symlink, one file above a frame (3 MB). */
 void replica_fill(const struct replica *replica, const char *relative);
 
 /* Path of the only archive in the volume, "" if there is none or more than one; static buffer. */

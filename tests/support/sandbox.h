@@ -1,11 +1,12 @@
-/* A child process in which a test may break things: system calls refused, mounts of its own, another user.
+/* A child process in which a test may break things: system calls refused, mounts of its own,
+ * another user.
  *
  *     static void renames_without_renameat2(void *context) { sandbox_deny(ENOSYS, SYS_renameat2); CHECK(…); }
  *     …
  *     sandbox_run(renames_without_renameat2, scratch);
  *
- * CHECK in there ends the child, and sandbox_run fails the test; so do cmocka's assertions, which abort the child. Threads:
- * none yet when it is called.
+ * CHECK in there ends the child, and sandbox_run fails the test; so do cmocka's assertions, which
+ * abort the child. Threads: none yet when it is called.
  */
 #ifndef SUPPORT_SANDBOX_H
 #define SUPPORT_SANDBOX_H
@@ -14,8 +15,8 @@
 
 #include "support/scratch.h"
 
-/* Runs `fn` in a forked child. Fails the test if a CHECK failed or the child died; skips it, printing the reason, after
- * sandbox_skip(). */
+/* Runs `fn` in a forked child. Fails the test if a CHECK failed or the child died; skips it,
+ * printing the reason, after sandbox_skip(). */
 void sandbox_run(void (*fn)(void *context), void *context);
 
 #define CHECK(condition)                                                                           \
@@ -39,8 +40,8 @@ void sandbox_deny_argument(int answer, long number, unsigned index, unsigned val
 /* From now on system call `number` kills the process with SIGSYS. */
 void sandbox_kill(long number);
 
-/* A mount namespace of its own, nothing propagates; the scratch directory is opened again in it. Skips the test without
- * root. */
+/* A mount namespace of its own, nothing propagates; the scratch directory is opened again in it.
+ * Skips the test without root. */
 void sandbox_private_mounts(struct scratch *scratch);
 
 /* tmpfs over the directory `path`, e.g. "size=64k,nr_inodes=16". Needs sandbox_private_mounts(). */

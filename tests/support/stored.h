@@ -1,4 +1,5 @@
-/* A replica whose volume holds an archive of saved/, and the question whether a load brings that tree back.
+/* A replica whose volume holds an archive of saved/, and the question whether a load brings that
+ * tree back.
  *
  *     stored_init(&replica, scratch, NULL);  replica_set(…where…);  stored_comes_back(&replica, "where");
  *
@@ -9,20 +10,24 @@
 
 #include "support/replica.h"
 
-/* replica_init, saved/ filled by replica_fill and a large duplicate, and saved. The destination is local/, which is absent.
- * Unless it is NULL, `headers` is where the root `headers` lies while it is saved: a path below the scratch directory. */
+/* replica_init, saved/ filled by replica_fill and a large duplicate, and saved. The destination is
+ * local/, which is absent. Unless it is NULL, `headers` is where the root `headers` lies while it
+ * is saved: a path below the scratch directory. */
 void stored_init(struct replica *replica, const struct scratch *scratch, const char *headers);
 
-/* The destination becomes `main_root`, and that of the root `headers` (NULL: no such root), below the scratch directory. */
+/* The destination becomes `main_root`, and that of the root `headers` (NULL: no such root), below
+ * the scratch directory. */
 void stored_destination(struct replica *replica, const char *main_root, const char *headers);
 
 /* A load succeeds, `destination` is the same tree as saved/, and nothing is left. */
 void stored_comes_back(struct replica *replica, const char *destination);
 
-/* The same, then a clear leaves no file in it and nothing is left, and a second load brings the tree back once more. */
+/* The same, then a clear leaves no file in it and nothing is left, and a second load brings the
+ * tree back once more. */
 void stored_comes_and_goes(struct replica *replica, const char *destination);
 
-/* No staging, marker or temporary file anywhere below the scratch directory, whatever is mounted there. */
+/* No staging, marker or temporary file anywhere below the scratch directory, whatever is mounted
+ * there. */
 void stored_nothing_left(const struct scratch *scratch);
 
 /* Entries of `relative` that are staging directories. */

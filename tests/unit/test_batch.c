@@ -81,7 +81,8 @@ static void cut_all(struct cutting *cutting)
         continue;
 }
 
-/* Every item is in exactly one batch: as a member, as a duplicate of a large file, or as that file. */
+/* Every item is in exactly one batch: as a member, as a duplicate of a large file, or as that
+ * file. */
 static void assert_each_once(const struct cutting *cutting)
 {
     for (uint32_t item = 0; item < cutting->tree.item_count; item++) {

@@ -1,5 +1,5 @@
-/* docs/configuration.md holds the table of settings as it is in the library. With B10_UPDATE_DOCS set, the table in the
- * page is written instead of compared. */
+/* docs/configuration.md holds the table of settings as it is in the library. With B10_UPDATE_DOCS
+ * set, the table in the page is written instead of compared. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -40,7 +40,8 @@ static const struct cpu_x86_leaves zen4 = {
     .xcr0 = 0xe7,
 };
 
-/* Composed from the manuals' bits: that one, with tiles and with what comes with them on server processors. */
+/* Composed from the manuals' bits: that one, with tiles and with what comes with them on server
+ * processors. */
 static struct cpu_x86_leaves with_tiles(void)
 {
     struct cpu_x86_leaves leaves = zen4;

@@ -1,4 +1,5 @@
-/* What the full and the simple calls promise about their arguments, whatever the operation itself does. */
+/* What the full and the simple calls promise about their arguments, whatever the operation itself
+ * does. */
 #include "api/operation.h"
 
 #include <pthread.h>
@@ -8,7 +9,8 @@
 
 #include "support/scratch.h"
 
-/* Settings under which every operation is harmless: all places lie in the scratch directory, the volume is off. */
+/* Settings under which every operation is harmless: all places lie in the scratch directory, the
+ * volume is off. */
 static int setup(void **state)
 {
     if (scratch_setup(state) != 0)

@@ -490,8 +490,9 @@ static void large_files_that_changed_before_they_were_begun_leave_no_trace(void 
     packing_release(&test);
 }
 
-/* A pipe nobody reads holds the writer up, so a large file can be changed when its first slices are on their way and its
- * last ones are not read yet: at most the window, the workers and one megabyte are ahead. */
+/* A pipe nobody reads holds the writer up, so a large file can be changed when its first slices are
+ * on their way and its last ones are not read yet: at most the window, the workers and one megabyte
+ * are ahead. */
 struct slow_volume {
     struct packing_case *test;
     int in;

@@ -204,7 +204,8 @@ struct chain {
     struct cancel cancel;
 };
 
-/* Task 0 fails for a reason of its own only after task 1 has seen something stop and reported CANCELLED. */
+/* Task 0 fails for a reason of its own only after task 1 has seen something stop and reported
+ * CANCELLED. */
 static enum b10_reason stop_and_cause(void *context, unsigned worker, size_t index,
                                       struct b10_error *error)
 {
@@ -355,7 +356,8 @@ static void *nothing(void *argument)
     return argument;
 }
 
-/* Exit code of a child in which no thread can be created. Root is not bound by RLIMIT_NPROC, so it becomes nobody. */
+/* Exit code of a child in which no thread can be created. Root is not bound by RLIMIT_NPROC, so it
+ * becomes nobody. */
 static int child_without_threads(void)
 {
     struct rlimit none = {1, 1};

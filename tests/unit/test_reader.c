@@ -242,7 +242,8 @@ static void break_pread(int failure)
         _exit(77);
 }
 
-/* How often a process on whose volume pread fails opens the archive; it must end with IO and that errno. */
+/* How often a process on whose volume pread fails opens the archive; it must end with IO and that
+ * errno. */
 static size_t opens_with_failing_volume(struct scratch *scratch, int failure)
 {
     SCOPED(fd) int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
@@ -264,7 +265,8 @@ static size_t opens_with_failing_volume(struct scratch *scratch, int failure)
         struct inotify_event event;
         char room[sizeof(struct inotify_event) + NAME_MAX + 1];
     } next;
-    /* The events of a file have no name; one of a kind follows another only where something was in between. */
+    /* The events of a file have no name; one of a kind follows another only where something was in
+     * between. */
     while (read(watch, next.room, sizeof(struct inotify_event)) == sizeof(struct inotify_event))
         opens += (next.event.mask & IN_OPEN) != 0;
     return opens;

@@ -113,7 +113,8 @@ static void files_of_different_roots_are_not_compared(void **state)
     packing_release(&test);
 }
 
-/* Its name makes a cut-off .json torn; the same bytes under another name are a file like any other. */
+/* Its name makes a cut-off .json torn; the same bytes under another name are a file like any
+ * other. */
 static void json_files_equal_only_json_files(void **state)
 {
     const struct scratch *scratch = *state;

@@ -131,8 +131,8 @@ static enum b10_reason read_all(const void *data, size_t size, bool header_only,
     return B10_REASON_OK;
 }
 
-/* The frame is refused with this reason and a message that holds `part`. A legal member stands before the bad one, so
- * that the first header is not what is judged. */
+/* The frame is refused with this reason and a message that holds `part`. A legal member stands
+ * before the bad one, so that the first header is not what is judged. */
 static void assert_refused(struct bytes *bad, enum b10_reason reason, const char *part)
 {
     for (int with_neighbour = 0; with_neighbour < 2; with_neighbour++) {

@@ -142,7 +142,8 @@ static void put(unsigned char *at, uint64_t value, size_t size, bool big)
         at[big ? size - 1 - i : i] = (unsigned char)(value >> 8 * i);
 }
 
-/* A file of FILE_SIZE bytes: header, one segment that ends at `segment_end`, section headers at the end. */
+/* A file of FILE_SIZE bytes: header, one segment that ends at `segment_end`, section headers at the
+ * end. */
 static void elf64(unsigned char *file, bool big, uint64_t segment_end)
 {
     memset(file, 0, FILE_SIZE);

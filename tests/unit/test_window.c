@@ -193,7 +193,8 @@ static void many_workers_end_with_the_failure_of_one(void **state)
     }
 }
 
-/* Task 0 never puts its piece: everyone else waits, until somebody who does not know of the window stops them. */
+/* Task 0 never puts its piece: everyone else waits, until somebody who does not know of the window
+ * stops them. */
 static enum b10_reason put_but_first(void *context, unsigned worker, size_t index,
                                      struct b10_error *error)
 {
