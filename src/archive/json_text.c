@@ -30,13 +30,15 @@ enum b10_reason json_value(struct json_cursor *cursor, json_t **value)
 {
     size_t left = cursor->size - cursor->at;
     json_error_t read;
-    /* jansson's own code for it is set in few of the places where memory can be out. */
+    /* Of the places where memory can be out jansson reports few; in one it drops a character and goes on. */
     errno = 0;
     *value =
         json_loadb(cursor->text + cursor->at, left < JSON_VALUE_LIMIT ? left : JSON_VALUE_LIMIT,
                    JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK, &read);
+    if (errno == ENOMEM)
+        return B10_REASON_NO_MEMORY;
     if (!*value)
-        return errno == ENOMEM ? B10_REASON_NO_MEMORY : B10_REASON_CORRUPT;
+        return B10_REASON_CORRUPT;
     cursor->at += (size_t)read.position;
     return B10_REASON_OK;
 }

@@ -153,6 +153,7 @@ struct tar_decoder {
     const unsigned char *frame;   /* borrowed */
     size_t size;
     size_t position; /* of the next member */
+    bool given;      /* the frame, to libarchive */
     const char *name;
     bool header_only;
     char path[PATH_LIMIT + 2]; /* a directory's, without the slash that tar puts behind it */
@@ -209,22 +210,38 @@ static enum b10_reason corrupt(const struct tar_decoder *decoder, const char *wh
                      what, decoder->position);
 }
 
-/* What libarchive refused; that memory is out says nothing about the frame. */
+/* What libarchive refused; that memory is out, which it does not always say, says nothing about the frame. */
 static enum b10_reason refused(const struct tar_decoder *decoder, struct b10_error *error)
 {
-    if (archive_errno(decoder->reader) == ENOMEM)
+    if (archive_errno(decoder->reader) == ENOMEM || errno == ENOMEM)
         return error_no_memory(error);
     return corrupt(decoder, "a damaged tar header", error);
 }
 
+/* Gives the whole frame at once, so that libarchive works in it without copying. */
+static la_ssize_t give_frame(struct archive *reader, void *user, const void **data)
+{
+    (void)reader;
+    struct tar_decoder *decoder = user;
+    *data = decoder->frame;
+    if (decoder->given)
+        return 0;
+    decoder->given = true;
+    return (la_ssize_t)decoder->size;
+}
+
+/* What archive_read_open_memory does, but for ignoring that memory is out. */
 static enum b10_reason open_reader(struct tar_decoder *decoder, struct b10_error *error)
 {
-    decoder->reader = archive_read_new();
-    if (!decoder->reader || archive_read_support_format_tar(decoder->reader) != ARCHIVE_OK)
+    struct archive *reader = archive_read_new();
+    decoder->reader = reader;
+    decoder->given = false;
+    if (!reader || archive_read_support_format_tar(reader) != ARCHIVE_OK ||
+        archive_read_set_read_callback(reader, give_frame) != ARCHIVE_OK ||
+        archive_read_set_callback_data(reader, decoder) != ARCHIVE_OK)
         return error_no_memory(error);
-    if (archive_read_open_memory(decoder->reader, decoder->frame, decoder->size) != ARCHIVE_OK)
-        return refused(decoder, error);
-    return B10_REASON_OK;
+    errno = 0;
+    return archive_read_open1(reader) == ARCHIVE_OK ? B10_REASON_OK : refused(decoder, error);
 }
 
 /* libarchive's view of the member that was just scanned. A warning is only about converting a name to the locale's character set:
@@ -233,6 +250,7 @@ static enum b10_reason read_header(struct tar_decoder *decoder, struct b10_error
 {
     if (!decoder->reader)
         TRY(open_reader(decoder, error));
+    errno = 0;
     int result = archive_read_next_header2(decoder->reader, decoder->member);
     if (result != ARCHIVE_OK && result != ARCHIVE_WARN)
         return refused(decoder, error);
