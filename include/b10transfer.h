@@ -3,20 +3,23 @@
  * Three layers, top to bottom:
  *
  *   1. Simple calls     five functions without arguments, settings from the environment.
- *   2. Full calls       the same five with a configuration, options, a report and an error record; verification;
- *                       copying of one file.
+ *   2. Full calls       the same five with a configuration, options, a report and an error record;
+ *                       verification; copying of one file.
  *   3. Supporting parts configuration, settings table, names of codes, version.
  *
  * Conventions, valid for every function below unless it says otherwise:
  *
  *   - Statuses are OperationStatus; the exact cause is a b10_reason in the b10_error record.
- *   - A pointer parameter is borrowed for the duration of the call. NULL is allowed where a comment says so.
- *   - Every struct that crosses this boundary begins with `uint32_t struct_size`: set it to sizeof(the struct)
- *     (B10_INIT does so). Structs only ever grow at their end; the library writes no more than struct_size bytes.
- *   - Sizes are bytes, counts are counts, times are nanoseconds (`_ns`) or seconds since the epoch (`_time`).
- *   - Strings are NUL-terminated bytes; paths are bytes as the kernel has them, no encoding assumed.
- *   - Nothing here installs signal handlers, changes the working directory, umask, locale or environment, prints,
- *     forks, or leaves a thread or a descriptor behind.
+ *   - A pointer parameter is borrowed for the duration of the call. NULL is allowed where a comment
+ *     says so.
+ *   - Every struct that crosses this boundary begins with `uint32_t struct_size`: set it to
+ *     sizeof(the struct) (B10_INIT does so). Structs only ever grow at their end; the library
+ *     writes no more than struct_size bytes.
+ *   - Sizes are bytes, counts are counts, times are nanoseconds (`_ns`) or seconds since the epoch
+ *     (`_time`).
+ *   - Strings are NUL-terminated bytes; paths are bytes as the kernel has them, in no encoding.
+ *   - Nothing here installs signal handlers, changes the working directory, umask, locale or
+ *     environment, prints, forks, or leaves a thread or a descriptor behind.
  *
  * ISO C99 and C++ clean. See docs/ for the archive format, the errors and the configuration.
  */
@@ -36,10 +39,10 @@ extern "C" {
 #define B10_API
 #endif
 
-/* -------------------------------------------------------------------------------------------------------------------
+/* ------------------------------------------------------------------------------------------------
  * Statuses, reasons, errors
  *
- * ---------------------------------------------------------------------------------------------------------------- */
+ * --------------------------------------------------------------------------------------------- */
 
 /* What an operation came to. The values are those of the Python package b10-transfer. */
 typedef enum OperationStatus {
@@ -108,10 +111,10 @@ typedef struct b10_error {
 B10_API const char *b10_status_name(OperationStatus status);
 B10_API const char *b10_reason_name(uint32_t reason);
 
-/* -------------------------------------------------------------------------------------------------------------------
+/* ------------------------------------------------------------------------------------------------
  * Reports and records
  *
- * ---------------------------------------------------------------------------------------------------------------- */
+ * --------------------------------------------------------------------------------------------- */
 
 #define B10_KEY_SIZE  208  /* an environment key has at most 200 bytes */
 #define B10_PATH_SIZE 4096 /* longest path stored here, with its NUL */
@@ -210,18 +213,19 @@ typedef struct b10_verify_report {
     char facts[4096]; /* as in b10_cache_info */
 } b10_verify_report;
 
-/* -------------------------------------------------------------------------------------------------------------------
+/* ------------------------------------------------------------------------------------------------
  * 1. Simple calls: settings from the environment, details from b10_last_error()
  *
- * ---------------------------------------------------------------------------------------------------------------- */
+ * --------------------------------------------------------------------------------------------- */
 
 /* Restores the compile cache of this environment, all or nothing; see b10_load().
- * Threads: any.  Owns: nothing.  Blocks: while it reads the volume.  Leaves: the local directory as it was, unless
- * SUCCESS.  Since: 0.1 */
+ * Threads: any.  Owns: nothing.  Blocks: while it reads the volume.
+ * Leaves: the local directory as it was, unless SUCCESS.  Since: 0.1 */
 B10_API OperationStatus b10_load_compile_cache(void);
 
 /* Publishes the local compile cache for this environment; see b10_save().
- * Threads: any.  Blocks: while it writes the volume.  Leaves: the published archive as it was, unless SUCCESS.
+ * Threads: any.  Owns: nothing.  Blocks: while it writes the volume.
+ * Leaves: the published archive as it was, unless SUCCESS.
  * Since: 0.1 */
 B10_API OperationStatus b10_save_compile_cache(void);
 
@@ -256,10 +260,10 @@ B10_API void b10_cache_list_free(b10_cache_list *list);
 /* Entry `index` of a list, NULL beyond its end.  Since: 0.1 */
 B10_API const b10_cache_entry *b10_cache_list_at(const b10_cache_list *list, size_t index);
 
-/* -------------------------------------------------------------------------------------------------------------------
+/* ------------------------------------------------------------------------------------------------
  * 2. Full calls
  *
- * ---------------------------------------------------------------------------------------------------------------- */
+ * --------------------------------------------------------------------------------------------- */
 
 typedef struct b10_config b10_config; /* settings; see section 3 */
 
@@ -309,7 +313,8 @@ typedef struct b10_options {
  *   SUCCESS         everything is installed
  *   SKIPPED         LOCAL_PRESENT: the local directory already holds files
  *   DOES_NOT_EXIST  ABSENT: no archive for this environment
- *   ERROR           DISABLED, CONFIG, NO_SPACE, TOO_LARGE, CORRUPT, UNSAFE, FORMAT, IO, DENIED, NO_MEMORY, CANCELLED
+ *   ERROR           DISABLED, CONFIG, NO_SPACE, TOO_LARGE, CORRUPT, UNSAFE, FORMAT, IO, DENIED,
+ *                   NO_MEMORY, CANCELLED
  * Threads: any, also at once.  Owns: nothing.  Blocks: while it reads the volume.
  * Leaves: the local directory as it was, unless SUCCESS; never overwrites a local name.  Since:
  * 0.1 */
@@ -365,10 +370,10 @@ B10_API OperationStatus b10_verify(const b10_config *config, const b10_options *
 B10_API OperationStatus b10_transfer_file(const b10_config *config, const b10_options *options,
                                           const char *source, const char *dest, b10_error *error);
 
-/* -------------------------------------------------------------------------------------------------------------------
+/* ------------------------------------------------------------------------------------------------
  * 3. Configuration
  *
- * ---------------------------------------------------------------------------------------------------------------- */
+ * --------------------------------------------------------------------------------------------- */
 
 /* A set of settings. What is not set here comes from the environment, read once at the start of
  * each operation, else from the default. NULL when out of memory.  Threads: one at a time while it

@@ -1,9 +1,10 @@
 /* Evidently truncated files, which would crash a server at every start: they are left out of a
  * save.
  *
- *   ELF    a program header segment, the program header table or the section header table ends behind the end of the file
- *   .json  empty, or the outermost value or a string is not closed (brackets and quotes only: Python writes numbers and
- *          texts that strict parsers refuse)
+ *   ELF    a segment, the program header table or the section header table ends behind the end of
+ *          the file
+ *   .json  empty, or the outermost value or a string is not closed (brackets and quotes only:
+ *          Python writes numbers and texts that strict parsers refuse)
  *
  * Everything else is whole as far as this module knows. Threads: any.
  */

@@ -4,7 +4,8 @@
  * Built by cache/scan.c, read by same.c, batch.c and pack.c. Compact on purpose: a cache may have a
  * million files (at most 250 bytes a file in all, this and the index together). So the path of what
  * lies in a directory is only its name there; tree_path puts it together.
- * Threads: built by one, then read-only, except `original`, which same.c sets and pack.c changes between its passes.
+ * Threads: built by one, then read-only, except `original`, which same.c sets and pack.c changes
+ * between its passes.
  */
 #ifndef ARCHIVE_TREE_H
 #define ARCHIVE_TREE_H

@@ -1,13 +1,14 @@
 /* Failures: one code and one sentence, written by the function that saw the failure.
  *
- *     return error_set(error, B10_REASON_CORRUPT, "frame %u of '%s' …", i, name);     data broke a rule
- *     return error_errno(error, errno, "cannot open '%s'", path);                     the kernel said no
- *     TRY(io_read_full(…, error));                                                    forward what a callee wrote
+ *     data broke a rule              return error_set(error, B10_REASON_CORRUPT, "frame %u …", i);
+ *     the kernel said no             return error_errno(error, errno, "cannot open '%s'", path);
+ *     forward what a callee wrote    TRY(io_pread_full(…, error));
  *
  * The message names the object, ends without a full stop, and is written once; callers forward it
  * unchanged. Every function that can fail returns enum b10_reason (0 is OK) and is MUST_CHECK.
  * `error` may be NULL.
- * Threads: a record belongs to one thread at a time; workers keep their own, the pool hands on the first.
+ * Threads: a record belongs to one thread at a time; workers keep their own, the pool hands on the
+ * first.
  */
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H

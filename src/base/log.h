@@ -1,6 +1,7 @@
 /* The log of one operation: lines go to the callback the caller gave, and nowhere else.
  *
- * Threads: only the thread that made the call may log (workers report through counters and error records).
+ * Threads: only the thread that made the call may log (workers report through counters and error
+ * records).
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

@@ -7,8 +7,8 @@
  *
  * The only place of the library that reads the environment. A bad value is CONFIG and names
  * variable and value; a value beyond its cap is clamped with one warning.
- * Threads: settings_read any (getenv, as everywhere, must not race with a setenv of the host); a b10_config one writer
- * or many readers.
+ * Threads: settings_read any (getenv, as everywhere, must not race with a setenv of the host); a
+ * b10_config one writer or many readers.
  */
 #ifndef CACHE_CONFIG_H
 #define CACHE_CONFIG_H

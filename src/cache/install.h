@@ -4,14 +4,15 @@
  *     rename onto the absent or empty destination ──▶ done
  *              │ ENOTEMPTY, EEXIST (xfs), EBUSY (mount point), EXDEV (overlay lower layer)
  *              ▼
- *     marker .b10transfer.partial, flock'ed ──▶ the topmost absent directories and single files, each by one rename
- *              ──▶ marker removed
+ *     marker .b10transfer.partial, flock'ed ──▶ the topmost absent directories and single
+ *              files, each by one rename ──▶ marker removed
  *
  * Entry by entry: a directory absent at the destination moves whole; present on both sides it is
  * entered, unless it holds a `__grp__*.json` on either side: that is one unit, and stays as it is
  * here. A process that dies on the way leaves whole entries and the marker, unlocked; the next load
- * that can lock it adds what is missing (install_partial).
- * Threads: any; two at once into one destination are safe (whoever comes second finds the names taken).
+ * that can lock it adds what is missing.
+ * Threads: any; two at once into one destination are safe (whoever comes second finds the names
+ * taken).
  */
 #ifndef CACHE_INSTALL_H
 #define CACHE_INSTALL_H
