@@ -54,7 +54,8 @@ enum b10_reason setting_path(char **out, const struct reading *reading, const st
     char *whole = malloc(size + 1);
     if (whole == NULL)
         return error_no_memory(error);
-    snprintf(whole, size + 1, "%s%s", home, path);
+    memcpy(whole, home, strlen(home));
+    memcpy(whole + strlen(home), path, strlen(path) + 1);
     tidy(whole);
     *out = whole;
     return B10_REASON_OK;
