@@ -6,13 +6,14 @@
 #include "archive/tar_codec.h"
 #include "base/guard.h"
 
-enum { FIRST_CONTENT = FRAME_TARGET_SIZE + TAR_HEADER_MAX, FIRST_MEMBERS = 64 };
+enum { FIRST_CONTENT = FRAME_TARGET_SIZE + TAR_HEADER_MAX };
 
-enum b10_reason filler_init(struct filler *filler, const struct tree *tree, int level,
-                            struct b10_error *error)
+enum b10_reason filler_init(struct filler *filler, const struct tree *tree,
+                            struct packed_spares *spares, int level, struct b10_error *error)
 {
     memset(filler, 0, offsetof(struct filler, path));
     filler->tree = tree;
+    filler->spares = spares;
     filler->content.cap = FRAME_CONTENT_LIMIT;
     return zstd_encoder_new(&filler->encoder, level, error);
 }
@@ -22,7 +23,7 @@ void filler_release(struct filler *filler)
     zstd_encoder_free(filler->encoder);
     bytes_release(&filler->content);
     bytes_release(&filler->targets);
-    free(filler->members);
+    bytes_release(&filler->members);
 }
 
 /* "root/path"; false when it is longer than any member's path may be. */
@@ -73,20 +74,10 @@ static bool describe(struct filler *filler, uint32_t index, uint32_t original, c
 static enum b10_reason add_member(struct filler *filler, uint32_t item, uint32_t original,
                                   struct b10_error *error)
 {
-    if (filler->member_count == filler->member_capacity) {
-        const size_t capacity =
-            filler->member_capacity == 0 ? FIRST_MEMBERS : filler->member_capacity * 2;
-        struct packed_member *members = realloc(filler->members, capacity * sizeof(*members));
-        if (members == NULL)
-            return error_no_memory(error);
-        filler->members = members;
-        filler->member_capacity = capacity;
-    }
-    filler->members[filler->member_count++] =
-        (struct packed_member){.item = item,
-                               .original = original,
-                               .target = (uint32_t)filler->target_mark};
-    return B10_REASON_OK;
+    const struct packed_member member = {.item = item,
+                                         .original = original,
+                                         .target = (uint32_t)filler->target_mark};
+    return bytes_append(&filler->members, &member, sizeof(member), error);
 }
 
 enum b10_reason filler_header(struct filler *filler, uint32_t item, uint32_t original,
@@ -110,7 +101,7 @@ void filler_undo(struct filler *filler)
 {
     filler->content.size = filler->mark;
     filler->targets.size = filler->target_mark;
-    filler->member_count--;
+    filler->members.size -= sizeof(struct packed_member);
 }
 
 enum b10_reason filler_room(struct filler *filler, size_t size, unsigned char **room,
@@ -132,43 +123,38 @@ enum b10_reason filler_content(struct filler *filler, size_t size, bool pad,
 
 void filler_host_code(struct filler *filler)
 {
-    filler->members[filler->member_count - 1].host_code = true;
+    unsigned char *end = filler->members.data + filler->members.size;
+    ((struct packed_member *)(void *)end)[-1].host_code = true;
 }
 
-static enum b10_reason copy_members(const struct filler *filler, struct packed *packed,
-                                    struct b10_error *error)
+static enum b10_reason fill(struct filler *filler, enum frame_kind kind, struct packed *packed,
+                            struct b10_error *error)
 {
-    if (filler->member_count == 0)
-        return B10_REASON_OK;
-    const size_t size = filler->member_count * sizeof(*packed->members);
-    packed->members = malloc(size);
-    if (packed->members == NULL)
-        return error_no_memory(error);
-    memcpy(packed->members, filler->members, size);
-    packed->member_count = filler->member_count;
-    return bytes_append(&packed->targets, filler->targets.data, filler->targets.size, error);
+    const struct bytes *content = &filler->content;
+    TRY(zstd_encode(filler->encoder, content->data, content->size, &packed->compressed, error));
+    TRY(bytes_append(&packed->members, filler->members.data, filler->members.size, error));
+    TRY(bytes_append(&packed->targets, filler->targets.data, filler->targets.size, error));
+    packed->frame =
+        (struct frame){.kind = kind,
+                       .compressed_size = (uint32_t)packed->compressed.size,
+                       .content_size = (uint32_t)content->size,
+                       .members = (uint32_t)(filler->members.size / sizeof(struct packed_member))};
+    digest_256(packed->frame.digest, packed->compressed.data, packed->compressed.size);
+    return B10_REASON_OK;
 }
 
 enum b10_reason filler_close(struct filler *filler, enum frame_kind kind, struct packed **out,
                              struct b10_error *error)
 {
+    SCOPED(packed) struct packed *packed = NULL;
     *out = NULL;
     if (filler->content.size == 0)
         return B10_REASON_OK;
-    SCOPED(packed) struct packed *packed = calloc(1, sizeof(*packed));
-    if (packed == NULL)
-        return error_no_memory(error);
-    TRY(zstd_encode(filler->encoder, filler->content.data, filler->content.size,
-                    &packed->compressed, error));
-    TRY(copy_members(filler, packed, error));
-    packed->frame = (struct frame){.kind = kind,
-                                   .compressed_size = (uint32_t)packed->compressed.size,
-                                   .content_size = (uint32_t)filler->content.size,
-                                   .members = (uint32_t)filler->member_count};
-    digest_256(packed->frame.digest, packed->compressed.data, packed->compressed.size);
+    TRY(packed_new(&packed, filler->spares, error));
+    TRY(fill(filler, kind, packed, error));
     bytes_clear(&filler->content);
     bytes_clear(&filler->targets);
-    filler->member_count = 0;
+    bytes_clear(&filler->members);
     *out = HEAP_TAKE(packed);
     return B10_REASON_OK;
 }

@@ -10,8 +10,12 @@
 #include "par/pool.h"
 #include "par/window.h"
 
-/* How many frames may be finished ahead of the one that is written next, beyond one per worker. */
-enum { WINDOW_SPARE = 2 };
+/* How many finished frames may wait for the one that is written next: every one more costs memory, and a worker that is still
+ * ahead of that waits with its own. */
+static size_t window_depth(unsigned workers)
+{
+    return workers / 2 + 2;
+}
 
 /* A duplicate of a large file that does not equal it: packed by the next pass, together with the
  * others of that file. */
@@ -34,6 +38,7 @@ struct packing {
     struct packer *packers; /* work: owned, one per worker */
     unsigned packer_count;
     struct window *window;
+    struct packed_spares spares; /* owned: work takes, consume gives back */
 
     struct ledger ledger;          /* consume */
     struct filler links;           /* consume: links to large files */
@@ -138,8 +143,8 @@ static enum b10_reason write_frame(struct packing *packing, const struct packed 
 {
     const size_t index = packing->ledger.manifest->frame_count;
     TRY(writer_frame(packing->ledger.writer, &packed->frame, packed->compressed.data, error));
-    for (size_t i = 0; packed->sliced == NULL && i < packed->member_count; i++) {
-        const struct packed_member *member = &packed->members[i];
+    for (size_t i = 0; packed->sliced == NULL && i < packed->frame.members; i++) {
+        const struct packed_member *member = &packed_members(packed)[i];
         const bool has_target = packing->tree->items[member->item].type == ENTRY_SYMLINK;
         const char *target =
             has_target ? (const char *)packed->targets.data + member->target : NULL;
@@ -255,17 +260,19 @@ static void packing_guard(struct packing *packing)
     source_release(&packing->source);
     sliced_free(packing->sliced);
     free(packing->leftovers);
+    packed_spares_release(&packing->spares);
 }
 
 static enum b10_reason start(struct packing *packing, int level, unsigned workers,
                              struct b10_error *error)
 {
-    TRY(filler_init(&packing->links, packing->tree, level, error));
+    TRY(filler_init(&packing->links, packing->tree, &packing->spares, level, error));
     packing->packers = malloc(workers * sizeof(*packing->packers));
     if (packing->packers == NULL)
         return error_no_memory(error);
     for (unsigned i = 0; i < workers; i++, packing->packer_count++)
-        TRY(packer_init(&packing->packers[i], packing->tree, level, packing->progress, error));
+        TRY(packer_init(&packing->packers[i], packing->tree, &packing->spares, level,
+                        packing->progress, error));
     return B10_REASON_OK;
 }
 
@@ -278,7 +285,7 @@ static enum b10_reason run_pass(struct packing *packing, const uint32_t *list, s
     SCOPED(batcher) struct batcher *batcher = NULL;
     SCOPED(window) struct window *window = NULL;
     TRY(batcher_new(&batcher, packing->tree, list, count, error));
-    TRY(window_new(&window, workers + WINDOW_SPARE, consume, discard, packing, cancel, error));
+    TRY(window_new(&window, window_depth(workers), consume, discard, packing, cancel, error));
     packing->batcher = batcher;
     packing->window = window;
     packing->sequence = 0;

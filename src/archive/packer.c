@@ -6,8 +6,9 @@
 #include "archive/torn.h"
 #include "base/guard.h"
 
-enum b10_reason packer_init(struct packer *packer, const struct tree *tree, int level,
-                            struct progress *progress, struct b10_error *error)
+enum b10_reason packer_init(struct packer *packer, const struct tree *tree,
+                            struct packed_spares *spares, int level, struct progress *progress,
+                            struct b10_error *error)
 {
     packer->tree = tree;
     packer->progress = progress;
@@ -15,7 +16,7 @@ enum b10_reason packer_init(struct packer *packer, const struct tree *tree, int 
     packer->original = TREE_NO_ORIGINAL;
     source_init(&packer->files, tree);
     source_init(&packer->duplicates, tree);
-    return filler_init(&packer->filler, tree, level, error);
+    return filler_init(&packer->filler, tree, spares, level, error);
 }
 
 void packer_release(struct packer *packer)
