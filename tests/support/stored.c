@@ -98,6 +98,21 @@ void stored_comes_and_goes(struct replica *replica, const char *destination)
     stored_comes_back(replica, destination);
 }
 
+void stored_round_trip(struct replica *replica)
+{
+    stored_destination(replica, "saved", NULL);
+    replica_set(replica, "b10_save_mode", "replace");
+    replica_assert(replica, replica_save(replica), B10_SUCCESS, B10_REASON_OK);
+    assert_int_equal(replica->report.left_out_changed, 0);
+    assert_int_equal(replica->report.left_out_unsafe, 0);
+    assert_int_equal(replica->report.left_out_torn, 0);
+    stored_destination(replica, "local", NULL);
+    assert_int_equal(b10_verify(replica->config, NULL, replica_archive(replica), NULL,
+                                &replica->error),
+                     B10_SUCCESS);
+    stored_comes_and_goes(replica, "local");
+}
+
 size_t stored_staging_in(const struct scratch *scratch, const char *relative)
 {
     size_t count = 0;

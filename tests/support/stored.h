@@ -26,6 +26,9 @@ void stored_comes_back(struct replica *replica, const char *destination);
  * tree back once more. */
 void stored_comes_and_goes(struct replica *replica, const char *destination);
 
+/* Saves saved/, of which nothing may be left out, verifies the archive, and has it come and go at local/. */
+void stored_round_trip(struct replica *replica);
+
 /* No staging, marker or temporary file anywhere below the scratch directory, whatever is mounted
  * there. */
 void stored_nothing_left(const struct scratch *scratch);
