@@ -217,16 +217,21 @@ static enum b10_reason write_archive(struct save *save, struct tempfile *file, u
 /* What a save packs, a load accepts. */
 static enum b10_reason require_loadable(const struct save *save, struct b10_error *error)
 {
-    const uint64_t bytes = save->manifest.totals.bytes;
-    if (save->manifest.totals.files + save->manifest.totals.symlinks == 0)
-        return error_set(error, B10_REASON_NOTHING_LOCAL,
-                         "nothing of '%s' could be packed: every file changed, vanished or is torn",
-                         save->settings->local_dir);
+    const uint64_t bytes = save->tree.bytes;
     if (bytes / UNPACKED_PER_PACKED > save->settings->max_cache_bytes)
         return error_set(error, B10_REASON_TOO_LARGE,
                          "'%s' holds %" PRIu64 " bytes, more than %d times MAX_CACHE_SIZE_MB",
                          save->settings->local_dir, bytes, UNPACKED_PER_PACKED);
     return B10_REASON_OK;
+}
+
+static enum b10_reason require_packed(const struct save *save, struct b10_error *error)
+{
+    if (save->manifest.totals.files + save->manifest.totals.symlinks > 0)
+        return B10_REASON_OK;
+    return error_set(error, B10_REASON_NOTHING_LOCAL,
+                     "nothing of '%s' could be packed: every file changed, vanished or is torn",
+                     save->settings->local_dir);
 }
 
 static enum b10_reason publish(const struct save *save, struct tempfile *file,
@@ -269,7 +274,7 @@ static enum b10_reason save_archive(struct save *save, struct b10_error *error)
     TRY(begin_file(save, &file, error));
     TRY(describe(save, file.token, error));
     TRY(write_archive(save, &file, &size, &packed, error));
-    TRY(require_loadable(save, error));
+    TRY(require_packed(save, error));
     TRY(read_back(save, &file, size, error));
     TRY(publish(save, &file, error)); /* the only line that changes what others see */
     report_save(save, &packed, &scanned, size);
