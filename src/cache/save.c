@@ -271,6 +271,7 @@ static enum b10_reason save_archive(struct save *save, struct b10_error *error)
                       error));
     TRY(progress_phase(save->progress, "scan", 0, 0, error));
     TRY(scan_roots(save->settings, &save->tree, &scanned, save->log, save->progress, error));
+    TRY(require_loadable(save, error));
     TRY(begin_file(save, &file, error));
     TRY(describe(save, file.token, error));
     TRY(write_archive(save, &file, &size, &packed, error));
