@@ -70,8 +70,10 @@ static void assert_scan(struct host *host, struct scan_counts *counts, const cha
     for (size_t i = 0; i < tree.item_count; i++) {
         char path[PATH_LIMIT + 1];
         tree_path(&tree, &tree.items[i], path);
-        snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s:%s ",
-                 tree.roots[tree.items[i].root].name, path);
+        const size_t used = strlen(text);
+        const int more = snprintf(text + used, sizeof(text) - used, "%s:%s ",
+                                  tree.roots[tree.items[i].root].name, path);
+        assert_true(more > 0 && (size_t)more < sizeof(text) - used);
     }
     assert_string_equal(text, expected);
 }
