@@ -1,0 +1,64 @@
+"""The programs that are measured, and those that measure: built, found or downloaded into one folder."""
+import glob
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from benchmark.volumes import quietly
+
+BENCH = Path(__file__).resolve().parent.parent
+ROOT = BENCH.parent.parent
+PEER = "b10-transfer==0.4.1"
+
+
+class Programs:
+    def __init__(self, build, python):
+        self.build = build
+        self.python = python
+        self.library_build = build / "release"
+        self.command = self.library_build / "src/cli/b10-compile-cache"
+
+    def make(self):
+        need("cc", "cmake", "tar", "zstd", "bsdtar", "mkfs.ext4", "unshare")
+        self.build.mkdir(parents=True, exist_ok=True)
+        quietly("cmake", "-S", ROOT, "-B", self.library_build, "-DCMAKE_BUILD_TYPE=Release")
+        quietly("cmake", "--build", self.library_build, "--parallel")
+        for name in ("measured", "library", "write_limit"):
+            self._compile(name)
+        self._download_peer()
+
+    def path(self, name):
+        return self.build / name
+
+    def _compile(self, name):
+        objects = self.library_build / "src"
+        quietly("cc", "-O2", "-std=c11", "-D_GNU_SOURCE", f"-I{ROOT / 'include'}", BENCH / "programs" / f"{name}.c",
+                "-o", self.path(name), "-pthread", f"-L{objects}", "-lb10transfer", f"-Wl,-rpath,{objects}")
+
+    def _download_peer(self):
+        """Unpacks the wheel of the PyPI package into a folder of its own: its module has the name of ours."""
+        folder = self.path("pypi")
+        if folder.exists():
+            return
+        wheels = self.path("wheels")
+        quietly(self.python, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", wheels, PEER)
+        with zipfile.ZipFile(glob.glob(str(wheels / "*.whl"))[0]) as wheel:
+            wheel.extractall(folder)
+
+
+def need(*commands):
+    missing = [name for name in commands if not shutil.which(name)]
+    if missing:
+        sys.exit(f"not installed: {', '.join(missing)}")
+
+
+def find_python(given):
+    """A Python with torch, triton and transformers: the one given, or what tests/run.sh installs."""
+    python = Path(given) if given else ROOT / "build/venv/bin/python"
+    probe = [python, "-c", "import importlib.metadata as m; [m.version(n) for n in ('torch', 'triton', 'transformers')]"]
+    if not python.exists() or subprocess.run(probe, capture_output=True).returncode:
+        sys.exit(f"{python} has no torch, triton and transformers: run tests/run.sh once, or give --python")
+    return Path(os.path.abspath(python))
