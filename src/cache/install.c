@@ -138,7 +138,8 @@ static enum b10_reason marker_take(int directory, int *marker, struct b10_error 
     const uint64_t end = clock_now_ns() + MARKER_WAIT_MS * UINT64_C(1000000);
     do {
         SCOPED(fd) int fd = -1;
-        TRY(io_open(&fd, directory, EXCLUDE_PARTIAL_MARKER, O_RDWR | O_CREAT | O_NOFOLLOW, 0666,
+        /* 0600: whoever can open it can hold its lock, and with it every later load. */
+        TRY(io_open(&fd, directory, EXCLUDE_PARTIAL_MARKER, O_RDWR | O_CREAT | O_NOFOLLOW, 0600,
                     EXCLUDE_PARTIAL_MARKER, error));
         if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
             if (!marker_is_current(directory, fd))
@@ -152,22 +153,34 @@ static enum b10_reason marker_take(int directory, int *marker, struct b10_error 
     return B10_REASON_OK;
 }
 
+/* A child that the host forked meanwhile shares the descriptor: closing ours would leave the lock
+ * with it for as long as it lives. */
+static void marker_guard(int *marker)
+{
+    if (*marker >= 0)
+        flock(*marker, LOCK_UN);
+    fd_guard(marker);
+}
+
 static enum b10_reason install_entries(int staged_dir, const char *staged, const char *destination,
                                        struct install_counts *counts, struct b10_error *error)
 {
     SCOPED(fd) int source = -1;
     SCOPED(fd) int target = -1;
-    SCOPED(fd) int marker = -1;
+    SCOPED(marker) int marker = -1;
     TRY(io_open(&source, staged_dir, staged, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, staged,
                 error));
     TRY(io_open(&target, AT_FDCWD, destination, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, destination,
                 error));
+    struct stat found;
+    const bool begun = fstatat(target, EXCLUDE_PARTIAL_MARKER, &found, AT_SYMLINK_NOFOLLOW) == 0;
     TRY(marker_take(target, &marker, error));
     const uint64_t before = counts->entries;
     enum b10_reason reason = merge_directory(source, target, destination, counts, error);
-    /* After a failure on the way the marker stays, for the next load to complete what is
-     * missing. */
-    if (marker >= 0 && (reason == B10_REASON_OK || counts->entries == before))
+    /* After a failure on the way, ours or that of a dead load, the marker stays for the next load to
+     * complete what is missing. */
+    const bool untouched = !begun && counts->entries == before;
+    if (marker >= 0 && (reason == B10_REASON_OK || untouched))
         unlinkat(target, EXCLUDE_PARTIAL_MARKER, 0);
     return reason;
 }
@@ -179,9 +192,23 @@ enum b10_reason install_tree(int staged_dir, const char *staged, const char *des
         counts->entries++;
         return B10_REASON_OK;
     }
-    if (errno == ENOTEMPTY || errno == EEXIST || errno == EBUSY || errno == EXDEV)
+    const int failure = errno;
+    struct stat stat;
+    switch (failure) {
+    case EACCES: /* the directory is ours to fill, the one around it is not; */
+    case EPERM:  /* in a sticky one like /tmp it belongs to somebody else */
+        if (lstat(destination, &stat) != 0 || !S_ISDIR(stat.st_mode))
+            break;
         return install_entries(staged_dir, staged, destination, counts, error);
-    return error_errno(error, errno, "cannot rename the unpacked cache to '%s'", destination);
+    case ENOTEMPTY:
+    case EEXIST:
+    case EBUSY:
+    case EXDEV:
+        return install_entries(staged_dir, staged, destination, counts, error);
+    default:
+        break;
+    }
+    return error_errno(error, failure, "cannot rename the unpacked cache to '%s'", destination);
 }
 
 enum b10_reason install_marker_state(const char *destination, enum install_marker *state,
@@ -189,7 +216,7 @@ enum b10_reason install_marker_state(const char *destination, enum install_marke
 {
     SCOPED(heap) char *path = NULL;
     TRY(path_join(&path, destination, EXCLUDE_PARTIAL_MARKER, error));
-    SCOPED(fd) int marker = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    SCOPED(marker) int marker = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (marker < 0) /* none, or not ours to judge */
         *state = INSTALL_NO_MARKER;
     else

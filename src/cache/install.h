@@ -2,7 +2,8 @@
  * name.
  *
  *     rename onto the absent or empty destination ──▶ done
- *              │ ENOTEMPTY, EEXIST (xfs), EBUSY (mount point), EXDEV (overlay lower layer)
+ *              │ ENOTEMPTY, EEXIST (xfs), EBUSY (mount point), EXDEV (overlay lower layer),
+ *              │ EACCES or EPERM (it is ours to fill, but the directory around it is not ours)
  *              ▼
  *     marker .b10transfer.partial, flock'ed ──▶ the topmost absent directories and single
  *              files, each by one rename ──▶ marker removed

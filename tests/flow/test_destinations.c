@@ -295,6 +295,38 @@ IN_SANDBOX(a_destination_in_a_parent_of_somebody_else_is_filled)
     replica_release(&replica);
 }
 
+/* Staged in LOCAL_WORK_DIR, from where the last rename would have to change a directory that is
+ * not ours. */
+static void fill_from_work(struct scratch *scratch, mode_t parent_mode)
+{
+    struct replica replica;
+    if (geteuid() != 0)
+        sandbox_skip("becoming another user needs root");
+    if (strncmp(scratch->path, "/tmp/", 5) != 0)
+        sandbox_skip("B10_TEST_SCRATCH is not below /tmp, where LOCAL_WORK_DIR has to lie");
+    stored_init(&replica, scratch, NULL);
+    scratch_mkdir(scratch, "work");
+    scratch_mkdir(scratch, "parent/local");
+    assert_int_equal(chmod(scratch_path(scratch, "work"), 0777), 0);
+    assert_int_equal(chmod(scratch_path(scratch, "parent/local"), 0777), 0);
+    assert_int_equal(chmod(scratch_path(scratch, "parent"), parent_mode), 0);
+    replica_set(&replica, "local_work_dir", scratch_path(scratch, "work"));
+    sandbox_drop_root();
+    stored_destination(&replica, "parent/local", NULL);
+    stored_comes_and_goes(&replica, "parent/local");
+    replica_release(&replica);
+}
+
+IN_SANDBOX(a_destination_in_a_parent_of_somebody_else_is_filled_from_the_work_directory)
+{
+    fill_from_work(context, 0755);
+}
+
+IN_SANDBOX(a_destination_of_somebody_else_in_a_sticky_parent_is_filled)
+{
+    fill_from_work(context, 01777);
+}
+
 IN_SANDBOX(an_absent_destination_in_a_parent_of_somebody_else_is_denied)
 {
     struct replica replica;
@@ -382,6 +414,8 @@ int main(void)
         ROW(staging_lies_beside_the_destination_when_the_work_directory_is_a_mount_point),
         ROW(staging_lies_inside_a_destination_that_is_a_mount_point),
         ROW(a_destination_in_a_parent_of_somebody_else_is_filled),
+        ROW(a_destination_in_a_parent_of_somebody_else_is_filled_from_the_work_directory),
+        ROW(a_destination_of_somebody_else_in_a_sticky_parent_is_filled),
         ROW(an_absent_destination_in_a_parent_of_somebody_else_is_denied),
         ROW(headers_on_a_mount_inside_the_main_root_come_back),
         ROW(headers_below_a_mount_inside_the_main_root_come_back),

@@ -1,13 +1,15 @@
 #include "cache/install.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "support/scratch.h"
+#include "support/sandbox.h"
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, scratch_setup, scratch_teardown)
 
@@ -137,6 +139,50 @@ static void a_dead_marker_is_told_from_a_held_one(void **state)
     close(held);
 }
 
+static const char marker_name[] = "live/.b10transfer.partial";
+
+/* Directories move, files do not. */
+static void install_without_files(void *context)
+{
+    struct scratch *scratch = context;
+    struct install_counts counts = {0};
+    sandbox_deny(EIO, SYS_renameat2);
+    CHECK(install_tree(scratch->fd, "staged", scratch_path(scratch, "live"), &counts, &error) ==
+          B10_REASON_IO);
+}
+
+static void a_failure_on_the_way_leaves_a_dead_marker_that_only_we_can_lock(void **state)
+{
+    struct stat stat;
+    enum install_marker marker;
+    scratch_text(*state, "staged/a/x", "new");
+    scratch_text(*state, "staged/b", "new");
+    scratch_text(*state, "live/y", "old");
+    sandbox_run(install_without_files, *state);
+    assert_true(scratch_exists(*state, "live/a/x"));
+    assert_int_equal(lstat(scratch_path(*state, marker_name), &stat), 0);
+    assert_int_equal(stat.st_mode & 07777, 0600);
+    assert_int_equal(install_marker_state(scratch_path(*state, "live"), &marker, &error),
+                     B10_REASON_OK);
+    assert_int_equal(marker, INSTALL_MARKER_DEAD);
+}
+
+static void a_failure_before_the_first_entry_leaves_no_marker(void **state)
+{
+    scratch_text(*state, "staged/b", "new");
+    scratch_text(*state, "live/y", "old");
+    sandbox_run(install_without_files, *state);
+    assert_false(scratch_exists(*state, marker_name));
+}
+
+static void a_failure_to_complete_leaves_the_marker_of_the_dead_load(void **state)
+{
+    scratch_text(*state, "staged/b", "new");
+    scratch_text(*state, marker_name, "");
+    sandbox_run(install_without_files, *state);
+    assert_true(scratch_exists(*state, marker_name));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +196,9 @@ int main(void)
         TEST(symlinks_are_moved_not_followed),
         TEST(a_file_as_destination_is_an_error_and_stays),
         TEST(a_dead_marker_is_told_from_a_held_one),
+        TEST(a_failure_on_the_way_leaves_a_dead_marker_that_only_we_can_lock),
+        TEST(a_failure_before_the_first_entry_leaves_no_marker),
+        TEST(a_failure_to_complete_leaves_the_marker_of_the_dead_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
