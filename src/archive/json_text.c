@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/guard.h"
+
 static void skip_space(struct json_cursor *cursor)
 {
     while (cursor->at < cursor->size && cursor->text[cursor->at] &&
@@ -26,26 +28,40 @@ bool json_at_end(struct json_cursor *cursor)
     return cursor->at == cursor->size;
 }
 
-enum b10_reason json_value(struct json_cursor *cursor, json_t **value)
+/* NULL and 0 bytes if there is none; errno is ENOMEM if memory was seen to be out. */
+static json_t *parse(const struct json_cursor *cursor, size_t *size)
 {
     size_t left = cursor->size - cursor->at;
     json_error_t read;
-    /* Of the places where memory can be out jansson reports few; in one it drops a character and goes on. */
     errno = 0;
-    *value =
+    json_t *value =
         json_loadb(cursor->text + cursor->at, left < JSON_VALUE_LIMIT ? left : JSON_VALUE_LIMIT,
                    JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK, &read);
-    if (errno == ENOMEM)
-        return B10_REASON_NO_MEMORY;
-    if (!*value)
-        return B10_REASON_CORRUPT;
-    cursor->at += (size_t)read.position;
-    return B10_REASON_OK;
+    *size = value ? (size_t)read.position : 0;
+    return value;
 }
 
 void json_guard(json_t **value)
 {
     json_decref(*value);
+}
+
+/* When jansson has no memory for a longer token it drops a character and goes on, and the next
+ * number resets errno. So what it read or refused counts only if it does the same again. */
+enum b10_reason json_value(struct json_cursor *cursor, json_t **value)
+{
+    SCOPED(json) json_t *again = NULL;
+    size_t size, size_again;
+    *value = parse(cursor, &size);
+    if (errno == ENOMEM)
+        return B10_REASON_NO_MEMORY;
+    again = parse(cursor, &size_again);
+    if (errno == ENOMEM || size != size_again || (again && !json_equal(*value, again)))
+        return B10_REASON_NO_MEMORY;
+    if (!*value)
+        return B10_REASON_CORRUPT;
+    cursor->at += size;
+    return B10_REASON_OK;
 }
 
 static int digit(char c)

@@ -111,11 +111,15 @@ static enum b10_reason encode_with(struct archive_entry *member, const struct en
     if (!writer)
         return error_no_memory(capture->error);
     describe(member, entry);
+    errno = 0;
     int result = archive_write_header(writer, member);
+    const bool no_memory = archive_errno(writer) == ENOMEM || errno == ENOMEM;
     capture->complete = true;
     enum b10_reason reason = capture->reason;
-    if (reason == B10_REASON_OK &&
-        (result != ARCHIVE_OK || capture->out->size - before > TAR_HEADER_MAX))
+    if (reason == B10_REASON_OK && result != ARCHIVE_OK && no_memory)
+        reason = error_no_memory(capture->error);
+    else if (reason == B10_REASON_OK &&
+             (result != ARCHIVE_OK || capture->out->size - before > TAR_HEADER_MAX))
         reason = error_set(capture->error, B10_REASON_INTERNAL, "libarchive refuses '%s': %s",
                            entry->path, archive_error_string(writer));
     if (reason != B10_REASON_OK)
