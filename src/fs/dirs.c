@@ -13,6 +13,7 @@
 
 #include "base/guard.h"
 #include "fs/io.h"
+#include "fs/path.h"
 
 static bool is_directory(const char *path)
 {
@@ -70,9 +71,10 @@ enum b10_reason dirs_make_all(const char *path, size_t *made, struct b10_error *
 
 void dirs_unmake(const char *path, size_t made)
 {
-    SCOPED(heap) char *rest = strdup(path);
-    if (rest == NULL)
+    char rest[PATH_LIMIT + 1]; /* not allocated: memory may be what is missing */
+    if (strlen(path) >= sizeof(rest))
         return;
+    memcpy(rest, path, strlen(path) + 1);
     for (size_t length = strlen(rest); made > 0; made--) {
         while (length > 0 && rest[length - 1] == '/')
             length--;
