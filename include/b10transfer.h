@@ -283,7 +283,8 @@ typedef void (*b10_log_fn)(void *user, b10_log_level level, const char *message)
 typedef struct b10_progress {
     uint32_t struct_size;
     uint32_t phase_is_final; /* 1 in the last report of a successful operation */
-    /* save: "scan", "compare", "pack", "publish"; load: "unpack", "install"; "verify"; "copy" */
+    /* save: "scan", "compare", "pack", "publish"; load: "unpack", "install"; "copy"; "verify", also
+     * of a load that finds damage */
     const char *phase;
     uint64_t bytes_done; /* unpacked bytes */
     uint64_t bytes_total;

@@ -85,22 +85,18 @@ static enum b10_reason open_once(struct reader *reader, int dirfd, const char *f
 enum b10_reason reader_open(struct reader *reader, int dirfd, const char *file, const char *name,
                             struct b10_error *error)
 {
-    enum b10_reason reason = B10_REASON_OK;
-    for (int attempt = 0; attempt < 2; attempt++) {
+    for (int attempt = 0;; attempt++) {
         struct b10_error record = ERROR_NONE;
         *reader = (struct reader)READER_CLOSED;
         snprintf(reader->name, sizeof(reader->name), "%s", name);
-        reason = open_once(reader, dirfd, file, &record);
-        if (reason == B10_REASON_OK)
-            return reason;
+        if (open_once(reader, dirfd, file, &record) == B10_REASON_OK)
+            return B10_REASON_OK;
         uint32_t format = reader->manifest.format;
         reader_close(reader);
         reader->manifest.format = format;
-        error_copy(error, &record);
-        if (record.sys_errno != ESTALE)
-            return reason;
+        if (record.sys_errno != ESTALE || attempt == 1)
+            return error_copy(error, &record);
     }
-    return reason;
 }
 
 static bool run_takes(const struct reader *reader, const struct reader_run *run, size_t frame,

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "archive/check.h"
 #include "archive/reader.h"
 #include "archive/unpack.h"
 #include "base/guard.h"
@@ -148,6 +149,19 @@ static enum b10_reason load_archive(const struct load *load, struct b10_error *e
     return B10_REASON_OK;
 }
 
+/* ESTALE in the middle: the file was replaced on another host. Opened again it is the new one. */
+static enum b10_reason load_current(const struct load *load, struct b10_error *error)
+{
+    struct b10_error found = ERROR_NONE;
+    enum b10_reason reason = load_archive(load, &found);
+    if (reason == B10_REASON_OK)
+        return B10_REASON_OK;
+    if (reason != B10_REASON_IO || found.sys_errno != ESTALE)
+        return error_copy(error, &found);
+    log_info(load->log, "%s; opening it again", found.message);
+    return load_archive(load, error);
+}
+
 static bool is_damage(enum b10_reason reason)
 {
     return reason == B10_REASON_CORRUPT || reason == B10_REASON_UNSAFE;
@@ -162,10 +176,27 @@ static void drop_cached_pages(const struct load *load, const char *name)
         log_debug(load->log, "cannot drop the cached pages of '%s'", name);
 }
 
+/* What a load met may be the local disk's doing: names that differ only in case there, a staging
+ * directory that somebody empties. The archive itself is judged without that disk. */
+static bool is_damaged_itself(const struct load *load)
+{
+    SCOPED(reader) struct reader archive = READER_CLOSED;
+    struct b10_error found = ERROR_NONE;
+    enum b10_reason reason =
+        names_open_archive(&archive, &load->volume, load->identity.key.text, &found);
+    if (reason == B10_REASON_OK)
+        reason = check_archive(&archive, load->progress, &found);
+    return is_damage(reason);
+}
+
 static void set_aside(const struct load *load, const struct stat *judged)
 {
     bool done = false;
     struct b10_error error = ERROR_NONE;
+    if (!is_damaged_itself(load)) {
+        log_warn(load->log, "the archive of '%s' itself is intact", load->identity.key.text);
+        return;
+    }
     if (names_set_aside(&load->volume, load->identity.key.text, judged, &done, &error) !=
         B10_REASON_OK) {
         log_warn(load->log, "cannot set the damaged archive aside: %s", error.message);
@@ -190,9 +221,11 @@ static enum b10_reason load_again(const struct load *load, const struct stat *fi
     names_archive(name, load->identity.key.text);
     drop_cached_pages(load, name);
     const bool known = fstatat(load->volume.dirfd, name, &second, AT_SYMLINK_NOFOLLOW) == 0;
-    enum b10_reason reason = load_archive(load, &again);
+    enum b10_reason reason = load_current(load, &again);
     if (reason == B10_REASON_OK)
         return B10_REASON_OK;
+    if (reason == B10_REASON_CANCELLED)
+        return error_copy(error, &again);
     if (is_damage(reason) && known && first->st_dev == second.st_dev &&
         first->st_ino == second.st_ino)
         set_aside(load, &second);
@@ -219,8 +252,8 @@ enum b10_reason load_cache(const struct settings *settings, struct log *log,
     char name[NAMES_SIZE];
     names_archive(name, load.identity.key.text);
     const bool known = fstatat(load.volume.dirfd, name, &judged, AT_SYMLINK_NOFOLLOW) == 0;
-    enum b10_reason reason = load_archive(&load, &damage);
+    enum b10_reason reason = load_current(&load, &damage);
     if (is_damage(reason) && known)
         return load_again(&load, &judged, &damage, error);
-    return error_copy(error, &damage);
+    return reason == B10_REASON_OK ? B10_REASON_OK : error_copy(error, &damage);
 }
