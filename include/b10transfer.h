@@ -344,8 +344,8 @@ B10_API OperationStatus b10_info(const b10_config *config, const b10_options *op
 B10_API OperationStatus b10_list(const b10_config *config, const b10_options *options,
                                  b10_cache_list **list, b10_error *error);
 
-/* Removes the contents of the main root (not the directory if it is a mount point); SUCCESS when
- * there is none. Refuses `/`, a temporary directory itself and a home directory (ERROR/CONFIG).
+/* Removes the contents of the main root, which stays as an empty directory; SUCCESS when there is
+ * none. Refuses `/`, a temporary directory itself and a home directory (ERROR/CONFIG).
  * Works with the volume disabled.
  * Threads: any.  Leaves: on ERROR/IO, part of the contents may be gone.  Since: 0.1 */
 B10_API OperationStatus b10_clear(const b10_config *config, const b10_options *options,

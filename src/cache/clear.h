@@ -1,6 +1,6 @@
-/* Removes the contents of the main root: renamed aside, then deleted; a mount point entry by entry.
- * Never follows a link out; refuses `/`, a temporary directory itself and a home directory
- * (CONFIG). Absent is fine.
+/* Removes the contents of the main root: renamed aside, then deleted, with an empty directory in its
+ * place; a mount point entry by entry. Never follows a link out; refuses `/`, a temporary directory
+ * itself and a home directory (CONFIG). Absent is fine.
  */
 #ifndef CACHE_CLEAR_H
 #define CACHE_CLEAR_H

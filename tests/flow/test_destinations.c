@@ -182,6 +182,7 @@ static void fill_image(struct scratch *scratch, const char *make)
     stored_comes_back(&replica, "disk/local");
     assert_int_equal(b10_clear(replica.config, NULL, NULL, &replica.error), B10_SUCCESS);
     rmdir(scratch_path(scratch, "disk/lost+found"));
+    assert_int_equal(rmdir(scratch_path(scratch, "disk/local")), 0);
     stored_destination(&replica, "disk", NULL);
     stored_comes_and_goes(&replica, "disk");
     replica_release(&replica);
