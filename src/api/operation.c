@@ -1,5 +1,8 @@
 #include "api/operation.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "api/boundary.h"
 #include "api/call.h"
 #include "base/guard.h"
@@ -13,6 +16,18 @@ static enum b10_reason no_argument(struct call *call, const char *function, cons
 {
     return error_set(&call->error, B10_REASON_INTERNAL, "%s: argument '%s' is NULL", function,
                      argument);
+}
+
+/* *record: an empty struct of `size` bytes that begins with its struct_size. On the heap: a caller's
+ * thread may have little stack. */
+static enum b10_reason new_record(void **record, size_t size, struct call *call)
+{
+    const uint32_t struct_size = (uint32_t)size;
+    *record = calloc(1, size);
+    if (*record == NULL)
+        return error_no_memory(&call->error);
+    memcpy(*record, &struct_size, sizeof(struct_size));
+    return B10_REASON_OK;
 }
 
 /* Load, save and clear: what they do, and when the volume must be on for it. */
@@ -86,16 +101,17 @@ static enum b10_reason info_steps(struct call *call, const b10_config *config,
                                   const b10_options *options, b10_cache_info *caller_info,
                                   b10_error *error)
 {
-    struct b10_cache_info info = B10_INIT(b10_cache_info);
+    SCOPED(heap) struct b10_cache_info *info = NULL;
     TRY(call_begin(call, options, error));
     if (caller_info == NULL)
         return no_argument(call, "b10_info", "info");
     TRY(boundary_check("b10_cache_info", caller_info->struct_size,
                        FIRST_SIZE(struct b10_cache_info, facts), &call->error));
-    boundary_copy(caller_info, &info);
+    TRY(new_record((void **)&info, sizeof(*info), call));
+    boundary_copy(caller_info, info);
     TRY(call_settings(call, config, SETTINGS_LOCAL));
-    TRY(inspect_info(&call->settings, &call->log, &info, &call->error));
-    boundary_copy(caller_info, &info);
+    TRY(inspect_info(&call->settings, &call->log, info, &call->error));
+    boundary_copy(caller_info, info);
     return B10_REASON_OK;
 }
 
@@ -132,18 +148,19 @@ static enum b10_reason verify_steps(struct call *call, const b10_config *config,
                                     const b10_options *options, const char *archive,
                                     b10_verify_report *result, b10_error *error)
 {
-    struct b10_verify_report found = B10_INIT(b10_verify_report);
+    SCOPED(heap) struct b10_verify_report *found = NULL;
     TRY(call_begin(call, options, error));
     if (archive == NULL)
         return no_argument(call, "b10_verify", "archive");
     if (result != NULL)
         TRY(boundary_check("b10_verify_report", result->struct_size,
                            FIRST_SIZE(struct b10_verify_report, facts), &call->error));
+    TRY(new_record((void **)&found, sizeof(*found), call));
     TRY(call_settings(call, config, SETTINGS_LOCAL));
     enum b10_reason reason =
-        inspect_verify(&call->settings, archive, &call->log, &call->progress, &found, &call->error);
+        inspect_verify(&call->settings, archive, &call->log, &call->progress, found, &call->error);
     if (result != NULL) /* also what was learnt before it failed */
-        boundary_copy(result, &found);
+        boundary_copy(result, found);
     if (reason == B10_REASON_OK)
         progress_final(&call->progress);
     return reason;

@@ -251,8 +251,11 @@ static void discard(void *user, void *item)
 
 /* ---- the whole ---- */
 
-static void packing_guard(struct packing *packing)
+static void packing_guard(struct packing **owned)
 {
+    struct packing *packing = *owned;
+    if (packing == NULL)
+        return;
     for (unsigned i = 0; i < packing->packer_count; i++)
         packer_release(&packing->packers[i]);
     free(packing->packers);
@@ -261,6 +264,7 @@ static void packing_guard(struct packing *packing)
     sliced_free(packing->sliced);
     free(packing->leftovers);
     packed_spares_release(&packing->spares);
+    free(packing);
 }
 
 static enum b10_reason start(struct packing *packing, int level, unsigned workers,
@@ -340,18 +344,23 @@ enum b10_reason pack(struct tree *tree, struct writer *writer, struct manifest *
                      unsigned threads, struct cancel *cancel, struct progress *progress,
                      struct pack_counts *counts, struct b10_error *error)
 {
-    SCOPED(packing)
-    struct packing packing = {.tree = tree,
-                              .progress = progress,
-                              .ledger = {.tree = tree, .writer = writer, .manifest = manifest}};
-    source_init(&packing.source,
-                tree); /* before the first return: the guard closes its descriptor */
+    /* Too large for the stack of a caller's thread. */
+    SCOPED(packing) struct packing *packing = calloc(1, sizeof(*packing));
+    if (packing == NULL)
+        return error_no_memory(error);
+    packing->tree = tree;
+    packing->progress = progress;
+    packing->ledger.tree = tree;
+    packing->ledger.writer = writer;
+    packing->ledger.manifest = manifest;
+    /* before the next return: the guard closes its descriptor */
+    source_init(&packing->source, tree);
     if (manifest->root_count != tree->root_count)
         return error_set(error, B10_REASON_INTERNAL, "the manifest has other roots than the tree");
     TRY(progress_phase(progress, "pack", tree->bytes, tree->files, error));
-    TRY(start(&packing, level, pool_threads(threads, POOL_THREADS_MAX), error));
-    TRY(run_pass(&packing, NULL, 0, cancel, error));
-    TRY(pack_leftovers(&packing, cancel, error));
-    sum_counts(&packing, counts);
+    TRY(start(packing, level, pool_threads(threads, POOL_THREADS_MAX), error));
+    TRY(run_pass(packing, NULL, 0, cancel, error));
+    TRY(pack_leftovers(packing, cancel, error));
+    sum_counts(packing, counts);
     return B10_REASON_OK;
 }

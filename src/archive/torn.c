@@ -164,7 +164,7 @@ static void json_scan(struct json_state *state, const unsigned char *text, size_
 
 static bool json_file_is_torn(const struct source *source)
 {
-    unsigned char piece[16 << 10];
+    unsigned char piece[4 << 10];
     struct json_state state = {0};
     for (uint64_t at = 0; at < source->size; at += sizeof(piece)) {
         uint64_t left = source->size - at;

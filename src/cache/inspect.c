@@ -23,6 +23,12 @@ static void copy_text(char *to, size_t size, const char *from)
     snprintf(to, size, "%s", from);
 }
 
+/* Everything behind struct_size. An assignment would put a copy, many KiB, on the stack. */
+static void clear_record(void *record, size_t size)
+{
+    memset((char *)record + sizeof(uint32_t), 0, size - sizeof(uint32_t));
+}
+
 /* Whole lines only, as many as fit; hostile values made harmless. */
 static void show_facts(char *to, size_t size, const struct fact *facts, size_t count)
 {
@@ -121,7 +127,7 @@ enum b10_reason inspect_info(const struct settings *settings, struct log *log,
 {
     SCOPED(identity) struct identity identity = IDENTITY_NONE;
     struct b10_error found = ERROR_NONE;
-    *info = (struct b10_cache_info){.struct_size = info->struct_size};
+    clear_record(info, sizeof(*info));
     TRY(identity_collect(&identity, settings, error));
     describe(settings, &identity, info);
     TRY(tolerate(inspect_local(settings, info, &found), &found, log, error));
@@ -290,11 +296,8 @@ enum b10_reason inspect_verify(const struct settings *settings, const char *arch
                                struct log *log, struct progress *progress,
                                struct b10_verify_report *result, struct b10_error *error)
 {
-    struct b10_verify_report unused = B10_INIT(b10_verify_report);
     SCOPED(reader) struct reader reader = READER_CLOSED;
-    if (result == NULL)
-        result = &unused;
-    *result = (struct b10_verify_report){.struct_size = result->struct_size};
+    clear_record(result, sizeof(*result));
     enum b10_reason reason = open_named(&reader, settings, archive, result, error);
     result->format = reader.manifest.format;
     TRY(reason);

@@ -14,7 +14,7 @@ MUST_CHECK enum b10_reason inspect_info(const struct settings *settings, struct 
 MUST_CHECK enum b10_reason inspect_list(const struct settings *settings,
                                         struct b10_cache_list **list, struct b10_error *error);
 
-/* `archive`: a path or a key, see b10_verify. */
+/* `archive`: a path or a key, see b10_verify. *result is filled as far as it is known. */
 MUST_CHECK enum b10_reason inspect_verify(const struct settings *settings, const char *archive,
                                           struct log *log, struct progress *progress,
                                           struct b10_verify_report *result,

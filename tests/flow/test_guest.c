@@ -242,6 +242,95 @@ static void calls_from_several_threads_at_once_are_safe(void **state)
         replica_release(&replicas[i]);
 }
 
+/* ---- a thread with a small stack ---- */
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define SANITIZED 0
+#endif
+
+enum { SMALL_STACK = 64 << 10 };
+
+/* Every call on a stack that ends at a page nobody may touch. The library's calls only: the test's
+ * own helpers need more. */
+struct small {
+    struct replica *replica;
+    b10_cache_info *info;
+    b10_verify_report *verified;
+    char archive[4400], source[4400], dest[4400];
+    OperationStatus status[7];
+};
+
+static void *call_on_small_stack(void *argument)
+{
+    struct small *small = argument;
+    struct replica *replica = small->replica;
+    const b10_config *config = replica->config;
+    b10_cache_list *list = NULL;
+    int i = 0;
+    small->status[i++] = b10_load(config, NULL, &replica->report, &replica->error);
+    small->status[i++] = b10_save(config, NULL, &replica->report, &replica->error);
+    small->status[i++] = b10_info(config, NULL, small->info, &replica->error);
+    small->status[i++] = b10_list(config, NULL, &list, &replica->error);
+    small->status[i++] = b10_verify(config, NULL, small->archive, small->verified, &replica->error);
+    small->status[i++] =
+        b10_transfer_file(config, NULL, small->source, small->dest, &replica->error);
+    small->status[i++] = b10_clear(config, NULL, &replica->report, &replica->error);
+    b10_cache_list_free(list);
+    return NULL;
+}
+
+static void a_stack_of_64_kib_is_enough(const struct scratch *scratch, const char *threads)
+{
+    struct replica replica;
+    pthread_t thread;
+    pthread_attr_t attributes;
+    struct small *small = calloc(1, sizeof(*small));
+    b10_cache_info *info = calloc(1, sizeof(*info));
+    b10_verify_report *verified = calloc(1, sizeof(*verified));
+    assert_true(small != NULL && info != NULL && verified != NULL);
+    info->struct_size = sizeof(*info);
+    verified->struct_size = sizeof(*verified);
+    replica_init(&replica, scratch);
+    replica_set(&replica, "torchinductor_cache_dir", scratch_path(scratch, "saved"));
+    replica_set(&replica, "b10_save_mode", "replace");
+    replica_set(&replica, "b10_threads", threads);
+    replica_assert(&replica, replica_save(&replica), B10_SUCCESS, B10_REASON_OK);
+    replica_set(&replica, "torchinductor_cache_dir", scratch_path(scratch, "local"));
+    *small = (struct small){.replica = &replica, .info = info, .verified = verified};
+    snprintf(small->archive, sizeof(small->archive), "%s", replica_archive(&replica));
+    snprintf(small->source, sizeof(small->source), "%s",
+             scratch_path(scratch, "saved/zz/large.bin"));
+    snprintf(small->dest, sizeof(small->dest), "%s", scratch_path(scratch, "copy"));
+
+    assert_int_equal(pthread_attr_init(&attributes), 0);
+    assert_int_equal(pthread_attr_setstacksize(&attributes, SMALL_STACK), 0);
+    assert_int_equal(pthread_create(&thread, &attributes, call_on_small_stack, small), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    pthread_attr_destroy(&attributes);
+    for (size_t i = 0; i < sizeof(small->status) / sizeof(*small->status); i++)
+        assert_int_equal(small->status[i], B10_SUCCESS);
+    replica_release(&replica);
+    free(verified);
+    free(info);
+    free(small);
+}
+
+static void a_thread_with_a_stack_of_64_kib_may_call_everything(void **state)
+{
+    struct replica filler = {.scratch = *state};
+    if (SANITIZED) {
+        print_message("skipped: sanitizers need more stack\n");
+        skip();
+    }
+    replica_fill(&filler, "saved");
+    a_stack_of_64_kib_is_enough(*state, "0");
+    a_stack_of_64_kib_is_enough(*state, "1"); /* the caller's thread does all the work */
+}
+
 #define ROW(test) cmocka_unit_test_setup_teardown(test, scratch_setup, scratch_teardown)
 
 int main(void)
@@ -256,6 +345,7 @@ int main(void)
         ROW(no_thread_and_no_descriptor_is_left_behind),
         ROW(nothing_is_printed),
         ROW(calls_from_several_threads_at_once_are_safe),
+        ROW(a_thread_with_a_stack_of_64_kib_may_call_everything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -375,7 +375,6 @@ static void an_archive_is_verified_by_key_name_or_path(void **state)
         assert_string_equal(result.roots, "inductor,headers");
         assert_non_null(strstr(result.facts, "kind=inductor\n"));
     }
-    assert_int_equal(inspect_verify(&host->settings, "k", &host->log, NULL, NULL, &error), 0);
 }
 
 static void a_name_in_the_working_directory_is_a_path(void **state)
