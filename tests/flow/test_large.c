@@ -213,7 +213,7 @@ static void many_files(void *context)
                                 &replica.error),
                      B10_SUCCESS);
     assert_int_equal(b10_clear(replica.config, NULL, NULL, &replica.error), B10_SUCCESS);
-    assert_false(scratch_exists(scratch, "local"));
+    assert_int_equal(scratch_count(scratch, "local"), 0);
     stored_nothing_left(scratch);
     replica_release(&replica);
 }
