@@ -20,15 +20,16 @@ struct filler {
     struct bytes content;         /* of the frame, uncompressed */
     struct bytes targets;         /* of its symlinks */
     struct bytes members;         /* of struct packed_member */
-    size_t mark;        /* content before the last header */
-    size_t target_mark; /* targets before it */
+    size_t mark;                  /* content before the last header */
+    size_t target_mark;           /* targets before it */
     char path[PATH_LIMIT + 64];
     char original[PATH_LIMIT + 64];
 };
 
 /* Frames are made of `spares` (borrowed, longer than the filler). */
-MUST_CHECK enum b10_reason filler_init(struct filler *filler, const struct tree *tree, struct packed_spares *spares,
-                                       int level, struct b10_error *error);
+MUST_CHECK enum b10_reason filler_init(struct filler *filler, const struct tree *tree,
+                                       struct packed_spares *spares, int level,
+                                       struct b10_error *error);
 void filler_release(struct filler *filler);
 
 /* An archive may hold a member of this item's path. */

@@ -224,12 +224,13 @@ static enum b10_reason write_packed(struct packing *packing, struct packed *pack
                                     struct b10_error *error)
 {
     struct sliced *sliced = packed->sliced;
-    if (sliced != NULL && packed->frame.kind == FRAME_HEADER) {
+    if (sliced == NULL)
+        return write_frame(packing, packed, error);
+    if (packed->frame.kind == FRAME_HEADER) {
         sliced->frame = (uint32_t)packing->ledger.manifest->frame_count;
         TRY(ledger_sliced(&packing->ledger, sliced->item, &sliced->manifest_index, error));
     }
-    if (sliced != NULL)
-        packed->frame.sliced = sliced->manifest_index;
+    packed->frame.sliced = sliced->manifest_index;
     TRY(write_frame(packing, packed, error));
     return packed->last ? settle(packing, sliced, error) : B10_REASON_OK;
 }

@@ -27,8 +27,9 @@ struct packed_member {
 
 struct packed {
     struct packed_spares *spares; /* borrowed: where it goes when it is freed */
-    struct packed *next;          /* owned: a further frame of the same task, written right behind this one */
-    struct frame frame;           /* `sliced` is set when the manifest's entry is made */
+    struct packed
+        *next;          /* owned: a further frame of the same task, written right behind this one */
+    struct frame frame; /* `sliced` is set when the manifest's entry is made */
     struct bytes compressed;
     struct bytes members;  /* of a members frame: frame.members of struct packed_member */
     struct bytes targets;  /* texts of symlinks, each with its NUL */
@@ -44,7 +45,8 @@ struct packed_spares {
 };
 
 /* An empty frame. */
-MUST_CHECK enum b10_reason packed_new(struct packed **out, struct packed_spares *spares, struct b10_error *error);
+MUST_CHECK enum b10_reason packed_new(struct packed **out, struct packed_spares *spares,
+                                      struct b10_error *error);
 
 /* Back to the spares, with everything that follows; NULL is fine. */
 void packed_free(struct packed *packed);

@@ -34,8 +34,9 @@ struct packer {
     unsigned char buffer[SOURCE_PIECE];
 };
 
-MUST_CHECK enum b10_reason packer_init(struct packer *packer, const struct tree *tree, struct packed_spares *spares,
-                                       int level, struct progress *progress, struct b10_error *error);
+MUST_CHECK enum b10_reason packer_init(struct packer *packer, const struct tree *tree,
+                                       struct packed_spares *spares, int level,
+                                       struct progress *progress, struct b10_error *error);
 void packer_release(struct packer *packer);
 
 /* *out is NULL when every member was left out; seldom more than one frame (packed.h: next).

@@ -76,7 +76,7 @@ enum b10_reason tempfile_publish(struct tempfile *file, const char *final_name, 
     if (failed != 0) {
         /* The answer may have been lost on its way: what stands there now decides. */
         enum holder holder = who_holds(file->dirfd, final_name, &ours);
-        if (holder == NAME_IS_TAKEN && !replace) {
+        if (holder == NAME_IS_TAKEN && !replace && taken != NULL) {
             *taken = true;
             return B10_REASON_OK;
         }
