@@ -28,26 +28,6 @@ static const struct tree_root *root_of(const struct source *source, const struct
     return &source->tree->roots[item->root];
 }
 
-/* What the kernel says when a name is gone, has become something else, or was never ours to
- * read. */
-static bool means_left_out(int sys_errno)
-{
-    switch (sys_errno) {
-    case ENOENT:
-    case ENOTDIR:
-    case ELOOP:
-    case EACCES:
-    case EPERM:
-    case ENXIO:
-    case ENODEV:
-    case ESTALE:
-    case EWOULDBLOCK: /* a lease that another process must give up first */
-        return true;
-    default:
-        return false;
-    }
-}
-
 /* *dirfd is -1 when the directory is not there any more, or is a link now. */
 static enum b10_reason open_parent(struct source *source, const struct tree_item *item, int *dirfd,
                                    const char **leaf, struct b10_error *error)
@@ -91,7 +71,7 @@ enum b10_reason source_open(struct source *source, const struct tree_item *item,
     if (dirfd < 0)
         return B10_REASON_OK;
     SCOPED(fd) int file = open_leaf(dirfd, leaf);
-    if (file < 0 && !means_left_out(errno))
+    if (file < 0 && !io_is_absence(errno))
         return error_errno(error, errno, "cannot open '%s/%s'", root_of(source, item)->origin,
                            source->path);
     if (file >= 0 && source_unchanged(item, file))
@@ -107,7 +87,7 @@ enum b10_reason source_read(const struct tree *tree, const struct tree_item *ite
     struct b10_error found = ERROR_NONE;
     enum b10_reason reason = io_pread(fd, buffer, size, offset, &got, item->name, &found);
     *whole = reason == B10_REASON_OK && got == size;
-    if (reason == B10_REASON_OK || means_left_out(found.sys_errno))
+    if (reason == B10_REASON_OK || io_is_absence(found.sys_errno))
         return B10_REASON_OK;
     return error_set(error, reason, "%s, in '%s'", found.message, tree->roots[item->root].origin);
 }
@@ -134,6 +114,16 @@ enum b10_reason source_equals(struct source *source, const struct tree_item *ite
     return B10_REASON_OK;
 }
 
+/* OK if the link has only changed; EINVAL: into something that is not a link. */
+static enum b10_reason link_failed(const struct source *source, const struct tree_item *item,
+                                   int failed, struct b10_error *error)
+{
+    if (io_is_absence(failed) || failed == EINVAL)
+        return B10_REASON_OK;
+    return error_errno(error, failed, "cannot read the symlink '%s/%s'",
+                       root_of(source, item)->origin, source->path);
+}
+
 enum b10_reason source_link(struct source *source, const struct tree_item *item, char *text,
                             enum source_link *state, struct b10_error *error)
 {
@@ -143,12 +133,15 @@ enum b10_reason source_link(struct source *source, const struct tree_item *item,
     struct stat now;
     TRY(open_parent(source, item, &dirfd, &leaf, error));
     *state = SOURCE_LINK_CHANGED;
-    if (dirfd < 0 || fstatat(dirfd, leaf, &now, AT_SYMLINK_NOFOLLOW) != 0 ||
-        !tree_item_unchanged(item, &now))
+    if (dirfd < 0)
+        return B10_REASON_OK;
+    if (fstatat(dirfd, leaf, &now, AT_SYMLINK_NOFOLLOW) != 0)
+        return link_failed(source, item, errno, error);
+    if (!tree_item_unchanged(item, &now))
         return B10_REASON_OK;
     const ssize_t length = readlinkat(dirfd, leaf, target, sizeof(target));
     if (length < 0)
-        return B10_REASON_OK;
+        return link_failed(source, item, errno, error);
     *state = SOURCE_LINK_UNSAFE;
     if (length > PATH_LIMIT)
         return B10_REASON_OK;

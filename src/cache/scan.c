@@ -93,6 +93,9 @@ static enum b10_reason link_counts(const struct scan *scan, bool *counts, struct
     char text[PATH_LIMIT + 1];
     *counts = false;
     ssize_t length = readlinkat(scan->entry.dirfd, scan->entry.name, target, sizeof(target) - 1);
+    if (length < 0 && !io_is_absence(errno) && errno != EINVAL) /* EINVAL: no link any more */
+        return error_errno(error, errno, "cannot read the symlink '%s/%s'", scan->origin,
+                           scan->entry.path);
     if (length < 0) {
         if (scan->counts != NULL)
             scan->counts->left_out_changed++;

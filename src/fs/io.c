@@ -178,6 +178,24 @@ int io_rename_noreplace(int from_dir, const char *from, int to_dir, const char *
                      : rename_by_link(from_dir, from, to_dir, to);
 }
 
+bool io_is_absence(int sys_errno)
+{
+    switch (sys_errno) {
+    case ENOENT:
+    case ENOTDIR:
+    case ELOOP:
+    case EACCES:
+    case EPERM:
+    case ENXIO:
+    case ENODEV:
+    case ESTALE:
+    case EWOULDBLOCK: /* a lease that another process must give up first */
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool io_same_file(const struct stat *a, const struct stat *b)
 {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;

@@ -45,6 +45,10 @@ MUST_CHECK enum b10_reason io_fsync_directory(int dirfd, const char *name, struc
 MUST_CHECK int io_rename_noreplace(int from_dir, const char *from, int to_dir, const char *to,
                                    bool directory);
 
+/* Whether the errno value says that a name is gone, has become something else, or was never ours to
+ * read: a reason to leave it out. Anything else is a failure of disk, network or process. */
+bool io_is_absence(int sys_errno);
+
 /* Same device and inode. */
 bool io_same_file(const struct stat *a, const struct stat *b);
 

@@ -85,13 +85,6 @@ static void pop(struct walk *walk)
     walk->depth--;
 }
 
-/* A shortage of the whole process must not pass for a directory that cannot be read. */
-static bool is_shortage(const struct b10_error *failure)
-{
-    return failure->code == B10_REASON_NO_MEMORY || failure->sys_errno == EMFILE ||
-           failure->sys_errno == ENFILE;
-}
-
 static enum b10_reason go_down(struct walk *walk, struct b10_error *error)
 {
     struct b10_error failure = ERROR_NONE;
@@ -100,7 +93,7 @@ static enum b10_reason go_down(struct walk *walk, struct b10_error *error)
     if (walk->path_length > PATH_LIMIT) {
         walk->unreadable++;
     } else if (push(walk, current(walk)->fd, name, &failure) != B10_REASON_OK) {
-        if (is_shortage(&failure))
+        if (!io_is_absence(failure.sys_errno))
             return error_copy(error, &failure);
         walk->unreadable++;
     }
@@ -145,24 +138,39 @@ static bool set_path(struct walk *walk, const struct level *level, const char *n
     return true;
 }
 
-/* Takes the next name of the deepest level; false if it is not to be reported. */
-static bool take(struct walk *walk, struct walk_entry *entry)
+/* Fills entry->stat for the name at walk->path; *found false if it is no more. */
+static enum b10_reason examine(struct walk *walk, int dirfd, const char *name,
+                               struct walk_entry *entry, bool *found, struct b10_error *error)
+{
+    *found = fstatat(dirfd, name, &entry->stat, AT_SYMLINK_NOFOLLOW) == 0;
+    if (!*found && !io_is_absence(errno))
+        return error_errno(error, errno, "cannot examine '%s/%s'", walk->name, walk->path);
+    walk->unreadable += !*found;
+    return B10_REASON_OK;
+}
+
+/* Takes the next name of the deepest level; *found false if it is not to be reported. */
+static enum b10_reason take(struct walk *walk, struct walk_entry *entry, bool *found,
+                            struct b10_error *error)
 {
     struct level *level = current(walk);
     const char *name = level->names.names[level->next++];
-    if (!set_path(walk, level, name) ||
-        fstatat(level->fd, name, &entry->stat, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (!set_path(walk, level, name)) {
         walk->unreadable++;
-        return false;
+        return B10_REASON_OK;
     }
+    TRY(examine(walk, level->fd, name, entry, found, error));
+    if (!*found)
+        return B10_REASON_OK;
     entry->path = walk->path;
     entry->name = walk->path + walk->path_length - walk->name_length;
     entry->dirfd = level->fd;
-    if (walk->skip != NULL && walk->skip(walk->user, entry))
-        return false;
+    *found = walk->skip == NULL || !walk->skip(walk->user, entry);
+    if (!*found)
+        return B10_REASON_OK;
     walk->enter = S_ISDIR(entry->stat.st_mode);
     walk->stat = entry->stat;
-    return true;
+    return B10_REASON_OK;
 }
 
 enum b10_reason walk_open(struct walk **out, int root, const char *name, walk_skip_fn skip,
@@ -187,13 +195,11 @@ enum b10_reason walk_next(struct walk *walk, struct walk_entry *entry, bool *fou
     *found = false;
     if (walk->enter)
         TRY(go_down(walk, error));
-    while (walk->depth > 0) {
-        if (current(walk)->next == current(walk)->names.count) {
+    while (walk->depth > 0 && !*found) {
+        if (current(walk)->next == current(walk)->names.count)
             go_up(walk);
-        } else if (take(walk, entry)) {
-            *found = true;
-            return B10_REASON_OK;
-        }
+        else
+            TRY(take(walk, entry, found, error));
     }
     return B10_REASON_OK;
 }

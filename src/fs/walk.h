@@ -4,9 +4,9 @@
  *
  * An entry is reported before what is below it. Symlinks are entries, never followed. Mounts below
  * the root are entered: their files belong to the cache. What vanishes meanwhile, a directory that
- * cannot be read and what lies below a path longer than PATH_LIMIT is left out and counted
- * (`unreadable`); for the root itself, and when the process has no memory or descriptor left, it is
- * an error. Descriptors: one per level currently open, at most WALK_OPEN_LIMIT; deeper levels are
+ * may not be read and what lies below a path longer than PATH_LIMIT is left out and counted
+ * (`unreadable`); for the root itself, and for any other failure of disk or process, it is an
+ * error. Descriptors: one per level currently open, at most WALK_OPEN_LIMIT; deeper levels are
  * closed while what is below them is read and reopened through "..", if that is still the same
  * directory.
  * Threads: one at a time.
