@@ -132,15 +132,19 @@ static bool marker_is_current(int directory, int marker)
            fstat(marker, &held) == 0 && io_same_file(&named, &held);
 }
 
-/* Takes the marker of `directory`; *marker stays -1 when its holder does not let go in time. */
-static enum b10_reason marker_take(int directory, int *marker, struct b10_error *error)
+/* Takes the marker of `directory` (at `path`); *marker stays -1 when its holder does not let go in
+ * time. */
+static enum b10_reason marker_take(int directory, const char *path, int *marker,
+                                   struct b10_error *error)
 {
+    SCOPED(heap) char *name = NULL;
+    TRY(path_join(&name, path, EXCLUDE_PARTIAL_MARKER, error));
     const uint64_t end = clock_now_ns() + MARKER_WAIT_MS * UINT64_C(1000000);
     do {
         SCOPED(fd) int fd = -1;
         /* 0600: whoever can open it can hold its lock, and with it every later load. */
         TRY(io_open(&fd, directory, EXCLUDE_PARTIAL_MARKER, O_RDWR | O_CREAT | O_NOFOLLOW, 0600,
-                    EXCLUDE_PARTIAL_MARKER, error));
+                    name, error));
         if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
             if (!marker_is_current(directory, fd))
                 continue;
@@ -174,7 +178,7 @@ static enum b10_reason install_entries(int staged_dir, const char *staged, const
                 error));
     struct stat found;
     const bool begun = fstatat(target, EXCLUDE_PARTIAL_MARKER, &found, AT_SYMLINK_NOFOLLOW) == 0;
-    TRY(marker_take(target, &marker, error));
+    TRY(marker_take(target, destination, &marker, error));
     const uint64_t before = counts->entries;
     enum b10_reason reason = merge_directory(source, target, destination, counts, error);
     /* After a failure on the way, ours or that of a dead load, the marker stays for the next load to
@@ -217,7 +221,9 @@ enum b10_reason install_marker_state(const char *destination, enum install_marke
     SCOPED(heap) char *path = NULL;
     TRY(path_join(&path, destination, EXCLUDE_PARTIAL_MARKER, error));
     SCOPED(marker) int marker = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (marker < 0) /* none, or not ours to judge */
+    struct stat stat;
+    /* none, not ours to judge, or none that a load made */
+    if (marker < 0 || fstat(marker, &stat) != 0 || !S_ISREG(stat.st_mode))
         *state = INSTALL_NO_MARKER;
     else
         *state = flock(marker, LOCK_EX | LOCK_NB) == 0 ? INSTALL_MARKER_DEAD : INSTALL_MARKER_HELD;

@@ -139,6 +139,31 @@ static void a_dead_marker_is_told_from_a_held_one(void **state)
     close(held);
 }
 
+static void only_a_regular_file_is_a_marker(void **state)
+{
+    enum install_marker marker;
+    const char *live = scratch_path(*state, "live");
+    scratch_mkdir(*state, "live/.b10transfer.partial");
+    assert_int_equal(install_marker_state(live, &marker, &error), B10_REASON_OK);
+    assert_int_equal(marker, INSTALL_NO_MARKER);
+    assert_int_equal(rmdir(scratch_path(*state, "live/.b10transfer.partial")), 0);
+    assert_int_equal(mkfifo(scratch_path(*state, "live/.b10transfer.partial"), 0666), 0);
+    live = scratch_path(*state, "live");
+    assert_int_equal(install_marker_state(live, &marker, &error), B10_REASON_OK);
+    assert_int_equal(marker, INSTALL_NO_MARKER);
+}
+
+static void what_stands_in_the_markers_place_is_named(void **state)
+{
+    struct install_counts counts = {0};
+    scratch_text(*state, "staged/b", "new");
+    scratch_mkdir(*state, "live/.b10transfer.partial");
+    assert_int_equal(install_tree(((struct scratch *)*state)->fd, "staged",
+                                  scratch_path(*state, "live"), &counts, &error),
+                     B10_REASON_IO);
+    assert_non_null(strstr(error.message, scratch_path(*state, "live/.b10transfer.partial")));
+}
+
 static const char marker_name[] = "live/.b10transfer.partial";
 
 /* Directories move, files do not. */
@@ -196,6 +221,8 @@ int main(void)
         TEST(symlinks_are_moved_not_followed),
         TEST(a_file_as_destination_is_an_error_and_stays),
         TEST(a_dead_marker_is_told_from_a_held_one),
+        TEST(only_a_regular_file_is_a_marker),
+        TEST(what_stands_in_the_markers_place_is_named),
         TEST(a_failure_on_the_way_leaves_a_dead_marker_that_only_we_can_lock),
         TEST(a_failure_before_the_first_entry_leaves_no_marker),
         TEST(a_failure_to_complete_leaves_the_marker_of_the_dead_load),
