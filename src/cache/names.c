@@ -174,7 +174,7 @@ static void remove_older(const struct volume *volume, const char *key, const cha
         return;
     for (size_t i = 0; i < found.count; i++) {
         if (is_set_aside(found.names[i], key) && strcmp(found.names[i], kept) != 0)
-            (void)unlinkat(volume->dirfd, found.names[i], 0);
+            (void)!dirs_remove_tree(volume->dirfd, found.names[i], &ignored);
     }
 }
 

@@ -202,6 +202,25 @@ static void a_directory_in_place_of_the_archive_is_unsafe_and_replaced_by_a_save
     replica_release(&replica);
 }
 
+static void a_directory_that_was_set_aside_goes_when_the_next_one_does(void **state)
+{
+    struct replica replica;
+    replica_with_archive(&replica, *state);
+    char path[4400];
+    snprintf(path, sizeof(path), "%s", replica_archive(&replica));
+    assert_int_equal(unlink(path), 0);
+    for (int round = 0; round < 2; round++) {
+        char inside[4500];
+        snprintf(inside, sizeof(inside), "%s/inside", path);
+        assert_int_equal(mkdir(path, 0755), 0);
+        assert_int_equal(mkdir(inside, 0755), 0);
+        replica_assert(&replica, replica_load(&replica), B10_ERROR, B10_REASON_UNSAFE);
+        assert_int_equal(replica.report.archives_set_aside, 1);
+        assert_int_equal(replica_volume_entries(&replica), 2); /* one .bad, and what is in it */
+    }
+    replica_release(&replica);
+}
+
 static void an_empty_destination_keeps_its_mode(void **state)
 {
     struct replica replica;
@@ -335,6 +354,7 @@ int main(void)
         ROW(a_damaged_archive_is_corrupt_and_set_aside),
         ROW(only_one_damaged_archive_per_key_is_kept),
         ROW(a_directory_in_place_of_the_archive_is_unsafe_and_replaced_by_a_save),
+        ROW(a_directory_that_was_set_aside_goes_when_the_next_one_does),
         ROW(an_empty_destination_keeps_its_mode),
         ROW(missing_parents_of_the_destination_are_made),
         ROW(a_failed_load_leaves_no_parents_behind),
