@@ -50,9 +50,10 @@ static int find_libarchive(struct dl_phdr_info *object, size_t size, void *unuse
     return 1;
 }
 
-/* libarchive has no answer to missing memory that a caller could use. Measured with 3.6.2: it ends the process when a string
- * of its own cannot grow (archive_string.c), reads through a null pointer in archive_write_header() when a copied entry
- * has no name, and leaks a cloned entry. Its own allocations succeed here; everyone else's fail around it. */
+/* libarchive has no answer to missing memory that a caller could use. Measured with 3.6.2: it ends
+ * the process when a string of its own cannot grow (archive_string.c), reads through a null pointer
+ * in archive_write_header() when a copied entry has no name, and leaks a cloned entry. Its own
+ * allocations succeed here; everyone else's fail around it. */
 static bool is_libarchive(const void *caller)
 {
     return (uintptr_t)caller >= libarchive.begin && (uintptr_t)caller < libarchive.end;

@@ -2,8 +2,9 @@
  *
  *     allocator_arm(17, false);  …the call…;  bool injected = allocator_disarm();
  *
- * The executable defines malloc and its kin itself, so every library in it uses these, on every thread. Only with glibc and
- * without sanitizers, which bring allocators of their own: elsewhere ALLOCATOR_AVAILABLE is 0 and nothing fails.
+ * The executable defines malloc and its kin itself, so every library in it uses these, on every
+ * thread. Only with glibc and without sanitizers, which bring allocators of their own: elsewhere
+ * ALLOCATOR_AVAILABLE is 0 and nothing fails.
  */
 #ifndef FAULT_ALLOCATOR_H
 #define FAULT_ALLOCATOR_H
@@ -12,7 +13,8 @@
 #include <stdlib.h>
 
 #if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(memory_sanitizer)
 #define ALLOCATOR_SANITIZED 1
 #endif
 #endif

@@ -1,4 +1,5 @@
-/* Every allocation of every operation fails once: the operation says so, and leaves nothing behind. */
+/* Every allocation of every operation fails once: the operation says so, and leaves nothing behind.
+ * */
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,10 +10,12 @@
 #include "support/replica.h"
 #include "support/sandbox.h"
 
-/* With threads, and when all later allocations fail too, not every one is tried: that would take minutes. */
+/* With threads, and when all later allocations fail too, not every one is tried: that would take
+ * minutes. */
 enum { COARSE_STEP = 7, LATER_STEP = 3 };
 
-/* saved/ is the tree in the archive; local/ is where loads go; both in place/, so that strangers beside them are seen. */
+/* saved/ is the tree in the archive; local/ is where loads go; both in place/, so that strangers
+ * beside them are seen. */
 struct rig {
     struct replica replica;
     const struct scratch *scratch;
@@ -141,7 +144,8 @@ static void check_outcome(struct rig *rig, const struct round *round, bool injec
     REQUIRE(rig->status == B10_SUCCESS || error->message[0] != '\0');
 }
 
-/* Returns whether an allocation failed, i.e. whether there may be later ones. *kept: blocks that are still there. */
+/* Returns whether an allocation failed, i.e. whether there may be later ones. *kept: blocks that
+ * are still there. */
 static bool fail_once(struct rig *rig, const struct round *round, long *kept)
 {
     round->operation->prepare(rig);
@@ -268,7 +272,8 @@ static void not_empty(struct rig *rig)
     scratch_mkdir(rig->scratch, "place/local/ab");
 }
 
-/* Entries are whole or absent: nothing is ever replaced, so the next load makes the tree whole only if they are. */
+/* Entries are whole or absent: nothing is ever replaced, so the next load makes the tree whole only
+ * if they are. */
 static void check_merge(struct rig *rig)
 {
     check_archive(rig);
@@ -502,7 +507,8 @@ static bool first_call_fails(struct first_call *call, long number, char key[B10_
     return injected != 0;
 }
 
-/* The process keeps the first answer of the detection: it must not be one that memory was missing for. */
+/* The process keeps the first answer of the detection: it must not be one that memory was missing
+ * for. */
 static void what_is_detected_without_memory_is_not_kept(void **state)
 {
     struct first_call call;

@@ -1,4 +1,5 @@
-/* Full disks: wherever the space ends, nothing partial stays, and the next operation with space succeeds. */
+/* Full disks: wherever the space ends, nothing partial stays, and the next operation with space
+ * succeeds. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -73,7 +74,8 @@ static void require_success(struct rig *rig, OperationStatus status)
     replica_assert(&rig->replica, status, B10_SUCCESS, B10_REASON_OK);
 }
 
-/* local/ to save from (1.4 MB that do not compress, and small files), the same in copy/; place/ to load into; volume/. */
+/* local/ to save from (1.4 MB that do not compress, and small files), the same in copy/; place/ to
+ * load into; volume/. */
 static void rig_init(struct rig *rig, struct scratch *scratch)
 {
     memset(rig, 0, sizeof(*rig));
@@ -122,7 +124,8 @@ static void more_room(struct rig *rig, const char *relative)
                 "size=16m,nr_inodes=1000") == 0);
 }
 
-/* Runs `fn` in a mount namespace of its own, if it makes one; afterwards local/ must be as it was. */
+/* Runs `fn` in a mount namespace of its own, if it makes one; afterwards local/ must be as it was.
+ * */
 static void in_child(void (*fn)(void *rig))
 {
     struct rig rig;
@@ -420,7 +423,8 @@ static void a_tree_beyond_the_file_size_limit_is_not_installed(void **state)
     in_child(load_beyond_a_file_size);
 }
 
-/* What a file system with quotas, or one that allocates late, answers to a call that stores data. */
+/* What a file system with quotas, or one that allocates late, answers to a call that stores data.
+ * */
 static void save_beyond_a_quota(struct rig *rig, long number)
 {
     without_archive(rig);
