@@ -4,7 +4,7 @@
 
 #include "fs/path.h"
 
-enum { ROOT_NAME_LIMIT = 32, BLOCK = 512, NS_PER_S = 1000000000 };
+enum { ROOT_NAME_LIMIT = 32, BLOCK = 512, DISK_BLOCK = 4096, NS_PER_S = 1000000000 };
 
 bool entry_is_root_name(const char *name, size_t length)
 {
@@ -27,6 +27,11 @@ const char *entry_inner_path(const char *path)
 uint64_t entry_padded(uint64_t size)
 {
     return (size + BLOCK - 1) / BLOCK * BLOCK;
+}
+
+uint64_t entry_on_disk(uint64_t size)
+{
+    return size == 0 ? DISK_BLOCK : (size + DISK_BLOCK - 1) / DISK_BLOCK * DISK_BLOCK;
 }
 
 /* Is `path` a legal member path below a legal root name? */

@@ -43,4 +43,8 @@ const char *entry_inner_path(const char *path);
 /* Bytes of a content rounded up to the tar block of 512. */
 uint64_t entry_padded(uint64_t size);
 
+/* Bytes that a file of this size, or a directory (0), takes on a disk with blocks of 4 KiB: whole
+ * ones, at least one. */
+uint64_t entry_on_disk(uint64_t size);
+
 #endif

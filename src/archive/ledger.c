@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DISK_BLOCK = 4096 };
-
 /* An array whose capacity is the power of two that holds its count: true when one more needs a
  * larger one. */
 static bool is_full(size_t count)
@@ -34,19 +32,13 @@ static enum b10_reason add_directory(struct manifest_root *root, const char *pat
     return B10_REASON_OK;
 }
 
-/* Whole blocks, at least one. */
-static uint64_t on_disk(uint64_t size)
-{
-    return size == 0 ? DISK_BLOCK : (size + DISK_BLOCK - 1) / DISK_BLOCK * DISK_BLOCK;
-}
-
 static void count_file(struct manifest_totals *totals, const struct tree_item *item,
                        const struct packed_member *member)
 {
     totals->files++;
     totals->duplicates += member->original != TREE_NO_ORIGINAL;
     totals->bytes += item->size;
-    totals->disk_bytes += on_disk(item->size);
+    totals->disk_bytes += entry_on_disk(item->size);
     totals->host_code += member->host_code;
 }
 
@@ -57,7 +49,7 @@ static enum b10_reason count(struct ledger *ledger, const struct tree_item *item
     switch ((enum entry_type)item->type) {
     case ENTRY_DIRECTORY:
         totals->directories++;
-        totals->disk_bytes += DISK_BLOCK;
+        totals->disk_bytes += entry_on_disk(0);
         return add_directory(&ledger->manifest->roots[item->root], ledger->path, error);
     case ENTRY_SYMLINK:
         totals->symlinks++;

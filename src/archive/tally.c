@@ -15,10 +15,12 @@ static bool count(struct tally *tally, const struct manifest_totals *totals,
                   const struct decoded *decoded)
 {
     enum entry_type type = decoded->entry.type;
-    if (type == ENTRY_DIRECTORY)
-        return exceeds(&tally->directories, 1, totals->directories);
     if (type == ENTRY_SYMLINK)
         return exceeds(&tally->symlinks, 1, totals->symlinks);
+    if (exceeds(&tally->disk_bytes, entry_on_disk(decoded->size), totals->disk_bytes))
+        return true;
+    if (type == ENTRY_DIRECTORY)
+        return exceeds(&tally->directories, 1, totals->directories);
     return exceeds(&tally->files, 1, totals->files) ||
            exceeds(&tally->bytes, decoded->size, totals->bytes) ||
            (type == ENTRY_HARDLINK && exceeds(&tally->duplicates, 1, totals->duplicates));
@@ -55,5 +57,6 @@ enum b10_reason tally_complete(const struct tally *tally, const struct reader *r
     TRY(compare(reader, "symlinks", tally->symlinks, totals->symlinks, error));
     TRY(compare(reader, "directories", tally->directories, totals->directories, error));
     TRY(compare(reader, "duplicates", tally->duplicates, totals->duplicates, error));
-    return compare(reader, "bytes of content", tally->bytes, totals->bytes, error);
+    TRY(compare(reader, "bytes of content", tally->bytes, totals->bytes, error));
+    return compare(reader, "bytes on a disk", tally->disk_bytes, totals->disk_bytes, error);
 }

@@ -16,6 +16,7 @@ struct tally {
     _Atomic uint64_t directories;
     _Atomic uint64_t duplicates;
     _Atomic uint64_t bytes;
+    _Atomic uint64_t disk_bytes;
 };
 
 #define TALLY_EMPTY                                                                                \

@@ -271,13 +271,13 @@ static void a_manifest_bomb_is_refused(void **state)
 
 static void totals_that_lie_are_refused(void **state)
 {
-    for (size_t field = 0; field < 5; field++) {
+    for (size_t field = 0; field < 6; field++) {
         for (int more = 0; more < 2; more++) {
             struct forge forge;
             sealed(&forge);
             struct manifest_totals *totals = &forge.manifest.totals;
-            uint64_t *fields[] = {&totals->files, &totals->symlinks, &totals->directories,
-                                  &totals->duplicates, &totals->bytes};
+            uint64_t *fields[] = {&totals->files,      &totals->symlinks, &totals->directories,
+                                  &totals->duplicates, &totals->bytes,    &totals->disk_bytes};
             *fields[field] += more ? 1 : UINT64_MAX;
             hostile_refused(*state, &forge, REASON(CORRUPT) | REASON(UNSAFE), NULL);
         }
@@ -286,12 +286,12 @@ static void totals_that_lie_are_refused(void **state)
 
 static void huge_totals_are_refused(void **state)
 {
-    for (size_t field = 0; field < 5; field++) {
+    for (size_t field = 0; field < 6; field++) {
         struct forge forge;
         sealed(&forge);
         struct manifest_totals *totals = &forge.manifest.totals;
-        uint64_t *fields[] = {&totals->files, &totals->symlinks, &totals->directories,
-                              &totals->duplicates, &totals->bytes};
+        uint64_t *fields[] = {&totals->files,      &totals->symlinks, &totals->directories,
+                              &totals->duplicates, &totals->bytes,    &totals->disk_bytes};
         *fields[field] = INT64_MAX;
         hostile_refused(*state, &forge, REASON(CORRUPT) | REASON(UNSAFE), NULL);
     }

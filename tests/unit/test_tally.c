@@ -12,7 +12,8 @@ static struct reader announced(void)
                                                .symlinks = 1,
                                                .directories = 1,
                                                .duplicates = 1,
-                                               .bytes = 30}};
+                                               .bytes = 30,
+                                               .disk_bytes = 3 * 4096}};
 }
 
 static struct decoded member(enum entry_type type, uint64_t size)
@@ -60,6 +61,19 @@ static void one_more_of_anything_is_corrupt(void **state)
     }
 }
 
+/* Thousands of files of one byte need megabytes, which the free space was not asked for. */
+static void small_files_count_by_what_they_take_on_a_disk(void **state)
+{
+    (void)state;
+    struct reader reader = announced();
+    reader.manifest.totals.files = 1000;
+    reader.manifest.totals.bytes = 1000;
+    struct tally tally = TALLY_EMPTY;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(add(&tally, &reader, ENTRY_FILE, 1), B10_REASON_OK);
+    assert_int_equal(add(&tally, &reader, ENTRY_FILE, 1), B10_REASON_CORRUPT);
+}
+
 static void sums_do_not_wrap(void **state)
 {
     (void)state;
@@ -99,6 +113,7 @@ int main(void)
         cmocka_unit_test(exactly_what_is_announced_is_complete),
         cmocka_unit_test(one_more_of_anything_is_corrupt),
         cmocka_unit_test(sums_do_not_wrap),
+        cmocka_unit_test(small_files_count_by_what_they_take_on_a_disk),
         cmocka_unit_test(a_void_member_counts_nothing),
         cmocka_unit_test(messages_name_archive_and_member),
     };
