@@ -348,7 +348,10 @@ static void no_thread_and_no_descriptor_is_left(void **state)
         assert_int_equal(pool_each(mark, marks, 50, 8, &cancel, NULL, NULL), B10_REASON_OK);
     }
     assert_int_equal(scratch_open_descriptors(), descriptors);
-    assert_int_equal(threads_of_this_process(), threads);
+    /* A joined thread may stand in the kernel's list for some microseconds more. */
+    for (int look = 0; look < 100000 && threads_of_this_process() > threads; look++)
+        sched_yield();
+    assert_true(threads_of_this_process() <= threads);
 }
 
 static void *nothing(void *argument)
