@@ -27,7 +27,8 @@
 
 enum {
     OPEN_LEVELS = 32, /* levels that keep their descriptor while what is below is removed */
-    RETRIES = 4,      /* of a directory in which names appear while it is emptied */
+    RETRIES = 1000,   /* of a directory in which names appear while it is emptied: a load may be
+                         filling its staging there, as fast as this empties it */
 };
 
 struct level {
