@@ -73,12 +73,11 @@ def _dots(picture, left, top, width, title, peers, low, high):
     bottom = top + 34 + ROW * len(peers)
     picture.text(left + 16, top + 18, title, weight="600", size=14)
     for exponent in range(-3, 3):
-        for digit in (1, 2, 5):
+        for digit in (1, 3):
             tick = digit * 10.0 ** exponent
             if low <= math.log10(tick) <= high:
                 picture.line(place(tick), top + 26, place(tick), bottom)
-                if digit != 2 or high - low < 1.5:
-                    picture.text(place(tick), bottom + 15, f"{tick:g} s", "middle", PALE, 11)
+                picture.text(place(tick), bottom + 15, f"{tick:g} s", "middle", PALE, 11)
     for row, (name, answers) in enumerate(peers.items()):
         y = top + 26 + ROW * (row + 0.6)
         seconds = [answer["seconds"] for answer in answers]

@@ -12,6 +12,7 @@ volume and the local disk are made anew for each measurement.
 """
 import atexit
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,8 @@ def enter_namespace():
         CACHE.mkdir(exist_ok=True)
         os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable, *sys.argv])
     atexit.register(_leave_namespace, os.getpid())
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit("stopped"))
     quietly("mount", "-t", "tmpfs", "-o", "size=80%", "b10-benchmark", CACHE)
     (CACHE / "images").mkdir()
     for place in _SIZES:
