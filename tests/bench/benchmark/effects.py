@@ -42,16 +42,16 @@ class Replica:
             return self._untouched()
         self._new_disk()
         if kind == COLD:
-            return self._checked(self._run(), hit=False)
+            return self._checked(kind, self._run())
         if kind == MEGA:
-            return self._checked(self._run("--load", self._artifacts))
+            return self._checked(kind, self._run("--load", self._artifacts))
         restored = self._call(kind, "load")
-        return self._checked(self._run()) | {"restored": restored}
+        return self._checked(kind, self._run()) | {"restored": restored}
 
     def _untouched(self):
         volumes.again(volumes.LOCAL, f"untouched-{self._model}")
         volumes.read_all(volumes.LOCAL)
-        answer = self._checked(self._run())
+        answer = self._checked(UNTOUCHED, self._run())
         volumes.keep(volumes.LOCAL, f"untouched-{self._model}")
         return answer
 
@@ -76,7 +76,8 @@ class Replica:
         return measure([self._programs.python, program, self._model, *arguments], self._environment)
 
     @staticmethod
-    def _checked(answer, hit=True):
-        if (answer["hits"] > 0) != hit:
-            sys.exit(f"{'no cache hit' if hit else 'a cache hit in a cold start'}: {answer}")
+    def _checked(kind, answer):
+        """Every start but the cold one must find the graph in the cache."""
+        if (answer["hits"] > 0) == (kind == COLD):
+            sys.exit(f"{kind}: {'a cache hit' if kind == COLD else 'no cache hit'}: {answer}")
         return answer
