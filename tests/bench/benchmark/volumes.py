@@ -11,6 +11,7 @@ A file system that was just emptied is faster or slower than a new one, dependin
 volume and the local disk are made anew for each measurement.
 """
 import atexit
+import fcntl
 import os
 import signal
 import subprocess
@@ -40,6 +41,7 @@ def enter_namespace():
     if os.geteuid() != 0:
         sys.exit("the benchmark must be root: it mounts file systems in a private mount namespace")
     if _MARK not in os.environ:
+        _be_the_only_one()
         os.environ[_MARK] = "there" if CACHE.exists() else "made"
         CACHE.mkdir(exist_ok=True)
         os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable, *sys.argv])
@@ -50,6 +52,16 @@ def enter_namespace():
     (CACHE / "images").mkdir()
     for place in _SIZES:
         place.mkdir()
+
+
+def _be_the_only_one():
+    """Two at once would disturb each other, and the first to end would remove /cache under the second."""
+    lock = os.open("/tmp/b10-benchmark.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit("another benchmark is running")
+    os.set_inheritable(lock, True)  # held until the program that unshare starts has ended
 
 
 def _leave_namespace(owner):
