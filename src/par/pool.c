@@ -1,5 +1,6 @@
 #include "par/pool.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -7,25 +8,35 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/guard.h"
+#include "par/monotonic.h"
 
 enum { STACK_SIZE = 512 * 1024 };
+
+/* A task that slept longer than this, and for more than a quarter of its time, waited for a disk. */
+enum { WAITED_NS = 1000000, WAITED_PART = 4 };
+
+struct worker {
+    struct pool *pool;
+    unsigned number;
+    pthread_t thread;
+};
 
 struct pool {
     const struct pool_work *work;
     void *context;
     struct cancel *cancel;
     pthread_mutex_t lock;
-    pthread_cond_t ended; /* a worker has */
+    pthread_cond_t moved; /* a worker has ended, or a task has waited */
+    unsigned wanted;      /* how many workers there may be */
+    unsigned started;
     unsigned running;
+    uint64_t tasks;         /* that have ended */
+    bool waiting;           /* one of them waited: more workers would help */
     bool drained;           /* `next` has said that there are no more */
     struct b10_error first; /* code OK until a task fails */
-};
-
-struct worker {
-    struct pool *pool;
-    unsigned number;
-    pthread_t thread;
+    struct worker workers[POOL_THREADS_MAX];
 };
 
 /* A task that was only told to stop does not hide the failure that stopped it. */
@@ -65,6 +76,29 @@ static bool take(struct pool *pool, void *task)
     return !pool->drained;
 }
 
+static uint64_t thread_time_ns(void)
+{
+    struct timespec time = {0};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
+}
+
+static bool mostly_slept(uint64_t wall_ns, uint64_t computing_ns)
+{
+    uint64_t asleep = wall_ns > computing_ns ? wall_ns - computing_ns : 0;
+    return asleep > WAITED_NS && asleep > wall_ns / WAITED_PART;
+}
+
+/* Under the lock. */
+static void note_end(struct pool *pool, bool waited)
+{
+    pool->tasks++;
+    if (!waited || pool->waiting)
+        return;
+    pool->waiting = true;
+    pthread_cond_signal(&pool->moved);
+}
+
 /* One task from beginning to end; false when there was none or it failed. */
 static bool step(struct pool *pool, unsigned number, void *task)
 {
@@ -75,13 +109,15 @@ static bool step(struct pool *pool, unsigned number, void *task)
         return false;
 
     struct b10_error error = ERROR_NONE;
+    uint64_t begun = clock_now_ns(), computed = thread_time_ns();
     enum b10_reason reason = pool->work->work(pool->context, number, task, &error);
-    if (reason == B10_REASON_OK)
-        return true;
+    bool waited = mostly_slept(clock_now_ns() - begun, thread_time_ns() - computed);
     pthread_mutex_lock(&pool->lock);
-    stop_for(pool, reason, &error);
+    note_end(pool, waited);
+    if (reason != B10_REASON_OK)
+        stop_for(pool, reason, &error);
     pthread_mutex_unlock(&pool->lock);
-    return false;
+    return reason == B10_REASON_OK;
 }
 
 static void *new_task(struct pool *pool)
@@ -106,7 +142,7 @@ static void *run_worker(void *argument)
         continue;
     pthread_mutex_lock(&pool->lock);
     pool->running--;
-    pthread_cond_signal(&pool->ended);
+    pthread_cond_signal(&pool->moved);
     pthread_mutex_unlock(&pool->lock);
     return NULL;
 }
@@ -141,43 +177,36 @@ static bool start(struct worker *worker, const pthread_attr_t *attributes)
            pthread_create(&worker->thread, NULL, run_worker, worker) == 0;
 }
 
-/* Returns how many threads there are, perhaps fewer than wanted. They inherit a mask that blocks
- * every signal, so that the host's handlers never run on them. */
-static unsigned start_all(struct pool *pool, struct worker *workers, unsigned wanted)
+/* Under the lock: workers up to `count`, perhaps fewer; then no more are wanted. They inherit a mask
+ * that blocks every signal, so that the host's handlers never run on them. */
+static void start_up_to(struct pool *pool, unsigned count)
 {
     pthread_attr_t attributes;
     if (pthread_attr_init(&attributes) != 0)
-        return 0;
+        return;
     (void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
     sigset_t all;
     sigset_t kept;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &kept);
-
-    unsigned started = 0;
-    pthread_mutex_lock(&pool->lock);
-    while (started < wanted) {
-        workers[started] = (struct worker){.pool = pool, .number = started};
-        if (!start(&workers[started], &attributes))
-            break;
-        started++;
+    while (pool->started < count) {
+        struct worker *worker = &pool->workers[pool->started];
+        *worker = (struct worker){.pool = pool, .number = pool->started};
+        if (!start(worker, &attributes))
+            pool->wanted = count = pool->started;
+        else
+            pool->started++, pool->running++;
     }
-    pool->running = started;
-    pthread_mutex_unlock(&pool->lock);
-
     pthread_sigmask(SIG_SETMASK, &kept, NULL);
     pthread_attr_destroy(&attributes);
-    return started;
 }
 
-static struct timespec after_ms(unsigned ms)
+/* Under the lock. Nothing having ended for a whole interval also means waiting. */
+static void join_in(struct pool *pool, uint64_t tasks_before)
 {
-    struct timespec time = {0};
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    time.tv_nsec += (long)ms * 1000000;
-    time.tv_sec += time.tv_nsec / 1000000000;
-    time.tv_nsec %= 1000000000;
-    return time;
+    bool useful = pool->waiting || pool->tasks == tasks_before;
+    if (useful && !pool->drained && pool->started < pool->wanted)
+        start_up_to(pool, pool->wanted);
 }
 
 /* Until every worker has ended; the callback is not asked again once it has cancelled. */
@@ -186,8 +215,10 @@ static void wait_all(struct pool *pool, struct progress *progress)
     bool listening = true;
     pthread_mutex_lock(&pool->lock);
     while (pool->running > 0) {
-        struct timespec until = after_ms(PROGRESS_INTERVAL_MS);
-        (void)pthread_cond_timedwait(&pool->ended, &pool->lock, &until);
+        struct timespec until = monotonic_after_ms(PROGRESS_INTERVAL_MS);
+        uint64_t tasks = pool->tasks;
+        bool quiet = pthread_cond_timedwait(&pool->moved, &pool->lock, &until) == ETIMEDOUT;
+        join_in(pool, quiet ? tasks : UINT64_MAX);
         pthread_mutex_unlock(&pool->lock);
         listening = listening && tick(pool, progress);
         pthread_mutex_lock(&pool->lock);
@@ -195,25 +226,28 @@ static void wait_all(struct pool *pool, struct progress *progress)
     pthread_mutex_unlock(&pool->lock);
 }
 
+/* As many as there are processors begin: more would only push each other's buffers out of the
+ * caches. */
+static void start_first(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    start_up_to(pool, pool_threads(0, pool->wanted));
+    pthread_mutex_unlock(&pool->lock);
+}
+
 static bool pool_init(struct pool *pool)
 {
-    pthread_condattr_t attributes;
     if (pthread_mutex_init(&pool->lock, NULL) != 0)
         return false;
-    if (pthread_condattr_init(&attributes) == 0) {
-        (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-        int failed = pthread_cond_init(&pool->ended, &attributes);
-        pthread_condattr_destroy(&attributes);
-        if (failed == 0)
-            return true;
-    }
+    if (monotonic_cond_init(&pool->moved))
+        return true;
     pthread_mutex_destroy(&pool->lock);
     return false;
 }
 
 static void pool_release(struct pool *pool)
 {
-    pthread_cond_destroy(&pool->ended);
+    pthread_cond_destroy(&pool->moved);
     pthread_mutex_destroy(&pool->lock);
 }
 
@@ -232,18 +266,18 @@ enum b10_reason pool_run(const struct pool_work *work, void *context, unsigned t
                          struct cancel *cancel, struct progress *progress, struct b10_error *error)
 {
     struct pool pool = {.work = work, .context = context, .cancel = cancel, .first = ERROR_NONE};
+    pool.wanted = threads < POOL_THREADS_MAX ? threads : POOL_THREADS_MAX;
     if (!pool_init(&pool))
         return error_no_memory(error);
 
-    struct worker workers[POOL_THREADS_MAX];
-    unsigned wanted = threads < POOL_THREADS_MAX ? threads : POOL_THREADS_MAX;
-    unsigned started = wanted > 1 ? start_all(&pool, workers, wanted) : 0;
-    if (started > 0)
+    if (pool.wanted > 1)
+        start_first(&pool);
+    if (pool.started > 0)
         wait_all(&pool, progress);
     else
         run_inline(&pool, progress);
-    for (unsigned i = 0; i < started; i++)
-        pthread_join(workers[i].thread, NULL);
+    for (unsigned i = 0; i < pool.started; i++)
+        pthread_join(pool.workers[i].thread, NULL);
 
     enum b10_reason reason = outcome(&pool, error);
     pool_release(&pool);

@@ -6,7 +6,13 @@
  * task that nobody has begun. Threads live only during pool_run, have all signals blocked, and are
  * joined before it returns. With threads == 1, or when no thread can be created, everything runs on
  * the calling thread, which then ticks the progress between tasks; otherwise the calling thread
- * only waits and ticks. First error wins: its record is copied to `error`, `cancel` is tripped,
+ * only waits and ticks.
+ *
+ * As many threads as there are processors begin. The others, up to the number asked for, join once
+ * a task has spent its time waiting for a disk instead of computing, or none has ended for
+ * PROGRESS_INTERVAL_MS: they hide the latency of a volume, but where there is none they cost 10 %.
+ *
+ * First error wins: its record is copied to `error`, `cancel` is tripped,
  * tasks in flight end, no new one begins.
  */
 #ifndef PAR_POOL_H

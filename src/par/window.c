@@ -4,9 +4,9 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/guard.h"
+#include "par/monotonic.h"
 
 enum { POLL_MS = 20 };
 
@@ -37,13 +37,7 @@ enum b10_reason window_new(struct window **out, size_t depth, window_consume_fn 
     if (depth == 0)
         depth = 1;
     SCOPED(heap) struct window *window = calloc(1, sizeof(*window) + depth * sizeof(struct slot));
-    pthread_condattr_t attributes;
-    if (window == NULL || pthread_condattr_init(&attributes) != 0)
-        return error_no_memory(error);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    int failed = pthread_cond_init(&window->moved, &attributes);
-    pthread_condattr_destroy(&attributes);
-    if (failed != 0)
+    if (window == NULL || !monotonic_cond_init(&window->moved))
         return error_no_memory(error);
     if (pthread_mutex_init(&window->lock, NULL) != 0) {
         pthread_cond_destroy(&window->moved);
@@ -71,11 +65,7 @@ static bool stopped(const struct window *window)
 /* Under the lock. */
 static void wait_a_little(struct window *window)
 {
-    struct timespec until = {0};
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += (long)POLL_MS * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = monotonic_after_ms(POLL_MS);
     (void)pthread_cond_timedwait(&window->moved, &window->lock, &until);
 }
 

@@ -1,5 +1,6 @@
 #include "par/pool.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -393,6 +394,46 @@ static void without_threads_the_caller_does_the_work(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* Waits without computing, as for a disk. */
+static enum b10_reason wait_for_a_disk(void *context, unsigned worker, size_t index,
+                                       struct b10_error *error)
+{
+    (void)poll(NULL, 0, 5);
+    return mark(context, worker, index, error);
+}
+
+static void tasks_that_wait_bring_in_every_thread(void **state)
+{
+    (void)state;
+    SCOPED(heap) struct marks *marks = new_marks();
+    struct cancel cancel = CANCEL_CLEAR;
+    assert_int_equal(pool_each(wait_for_a_disk, marks, 1000, POOL_THREADS_MAX, &cancel, NULL, NULL),
+                     B10_REASON_OK);
+    assert_true(marks->workers_seen[POOL_THREADS_MAX - 1] > 0);
+}
+
+enum { PARTIES = 32 };
+
+static enum b10_reason meet_the_others(void *context, unsigned worker, size_t index,
+                                       struct b10_error *error)
+{
+    (void)worker, (void)index, (void)error;
+    (void)pthread_barrier_wait(context);
+    return B10_REASON_OK;
+}
+
+/* A hung volume lets no task end, so nobody could tell that it waits. */
+static void every_thread_comes_when_no_task_ends(void **state)
+{
+    (void)state;
+    pthread_barrier_t barrier;
+    assert_int_equal(pthread_barrier_init(&barrier, NULL, PARTIES), 0);
+    struct cancel cancel = CANCEL_CLEAR;
+    assert_int_equal(pool_each(meet_the_others, &barrier, PARTIES, PARTIES, &cancel, NULL, NULL),
+                     B10_REASON_OK);
+    pthread_barrier_destroy(&barrier);
+}
+
 static void zero_threads_means_as_many_as_processors(void **state)
 {
     (void)state;
@@ -424,6 +465,8 @@ int main(void)
         cmocka_unit_test(threads_block_every_signal_and_the_callers_mask_is_kept),
         cmocka_unit_test(no_thread_and_no_descriptor_is_left),
         cmocka_unit_test(without_threads_the_caller_does_the_work),
+        cmocka_unit_test(tasks_that_wait_bring_in_every_thread),
+        cmocka_unit_test(every_thread_comes_when_no_task_ends),
         cmocka_unit_test(zero_threads_means_as_many_as_processors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
