@@ -76,6 +76,8 @@ typedef enum b10_reason {
     B10_REASON_NO_MEMORY = 15,     /* ERROR: out of memory */
     B10_REASON_CANCELLED = 16,     /* ERROR: the progress callback asked to stop */
     B10_REASON_INTERNAL = 17, /* ERROR: a bug, or an argument that breaks this header's rules */
+    /* SKIPPED: no step can tell which GPU this host has, so no save can name its archive */
+    B10_REASON_NO_KEY = 18,
     B10_REASON_FORCE32 = 0x7fffffff
 } b10_reason;
 
@@ -143,6 +145,11 @@ typedef struct b10_report {
     uint64_t roots_left_out;
     uint64_t archives_set_aside; /* load: damaged archives renamed to .KEY.<token>.bad */
     uint64_t wall_ns;            /* whole call */
+    /* load: 1 if there was no archive for the exact key and `archive` is the nearest that may be
+     * used here; `difference` then says in what it differs: "cuda: '12.4' there, '12.8' here" */
+    uint32_t fallback;
+    uint32_t reserved;
+    char difference[512];
 } b10_report;
 
 /* The state of this host's cache. Strings are "" when unknown. */
@@ -162,9 +169,12 @@ typedef struct b10_cache_info {
     uint64_t b10fs_cache_files; /* in the archive; 0 if there is none or it is not readable */
     /* seconds since the epoch, from the archive's manifest; 0 if unknown */
     int64_t b10fs_created_time;
-    /* which step answered for the device: "cpu", or "override" with B10_ENVIRONMENT_KEY */
+    /* which step answered for the device: "driver", "nvml", "spawn", "proc"; "cpu" where there is
+     * no GPU, "unknown" where no step can tell, "override" with B10_ENVIRONMENT_KEY */
     char detection[64];
     char facts[4096]; /* every key fact, one `name=value` per line, sorted by name */
+    /* one `step=what it said` per line, in the order in which they were tried */
+    char detection_steps[2048];
 } b10_cache_info;
 
 /* One archive in the shared directory. */
@@ -190,6 +200,41 @@ typedef struct b10_cache_list {
     uint64_t total_caches;
     const b10_cache_entry *caches;
 } b10_cache_list;
+
+/* How an archive relates to this environment. */
+typedef enum b10_match {
+    B10_MATCH_EXACT = 0,    /* a load takes it */
+    B10_MATCH_FALLBACK = 1, /* a load takes it where there is no exact one */
+    B10_MATCH_OTHER = 2,    /* made for another environment */
+    B10_MATCH_UNREADABLE = 3,
+    B10_MATCH_FORCE32 = 0x7fffffff
+} b10_match;
+
+/* One archive compared with this environment. Lists of differences have one per line, "name: 'a'
+ * there, 'b' here" ("only there: …; only here: …" for sets of words), and end with "…" if they are
+ * longer than fits. */
+typedef struct b10_comparison {
+    char filename[256];
+    char environment_key[B10_KEY_SIZE];
+    uint64_t size_bytes;
+    int64_t created_time; /* seconds since the epoch: the file's modification time */
+    uint32_t match;       /* a b10_match */
+    uint32_t reserved;
+    char differences[4096]; /* key facts; of an unreadable archive: why it is */
+    /* outside the key, what can leave an archive that matches cold all the same: the path of the
+     * Python environment, and variables VLLM_*, TORCHINDUCTOR_*, TRITON_* as they were at the save */
+    char recorded[4096];
+} b10_comparison;
+
+/* All archives, those that match first, each group newest first. One block: free with
+ * b10_comparison_list_free(); `entry_size` is the stride (b10_comparison_list_at walks by it). */
+typedef struct b10_comparison_list {
+    uint32_t struct_size;
+    uint32_t entry_size;
+    char current_environment[B10_KEY_SIZE];
+    uint64_t total;
+    const b10_comparison *comparisons;
+} b10_comparison_list;
 
 /* What verification of one archive found. */
 typedef struct b10_verify_report {
@@ -361,6 +406,21 @@ B10_API OperationStatus b10_clear(const b10_config *config, const b10_options *o
 B10_API OperationStatus b10_verify(const b10_config *config, const b10_options *options,
                                    const char *archive, b10_verify_report *result,
                                    b10_error *error);
+
+/* Compares every archive of the shared directory with this environment: why a load takes it or does
+ * not, and what may leave a loaded one cold. On SUCCESS *list is to be freed with
+ * b10_comparison_list_free(); otherwise it is NULL.
+ *   SUCCESS  also with no archive, no shared directory, or BASETEN_FS_ENABLED off (0 archives)
+ *   ERROR    CONFIG, IO, DENIED, NO_MEMORY
+ * Threads: any.  Blocks: while it reads the volume.  Since: 0.1 */
+B10_API OperationStatus b10_explain(const b10_config *config, const b10_options *options,
+                                    b10_comparison_list **list, b10_error *error);
+
+/* Frees a list; NULL is fine.  Since: 0.1 */
+B10_API void b10_comparison_list_free(b10_comparison_list *list);
+
+/* Comparison `index` of a list, NULL beyond its end.  Since: 0.1 */
+B10_API const b10_comparison *b10_comparison_list_at(const b10_comparison_list *list, size_t index);
 
 /* Copies one regular file, keeping its permission bits and modification time: into a temporary name
  * beside `dest`, then by rename; missing parent directories are created; free space stays above the
