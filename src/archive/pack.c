@@ -187,7 +187,8 @@ static enum b10_reason link_or_leave(struct packing *packing, const struct slice
     TRY(filler_header(&packing->links, item, sliced->item, NULL, &kept, error));
     progress_add(packing->progress, file->size, 1);
     packing->turned_out.left_out_unsafe += !kept;
-    if (kept && torn_is_host_code(file->name, sliced->head, SLICED_HEAD))
+    if (kept && torn_is_host_code(tree_directory(packing->tree, file), file->name, sliced->head,
+                                  SLICED_HEAD))
         filler_host_code(&packing->links);
     if (packing->links.content.size + TAR_HEADER_MAX <= FRAME_TARGET_SIZE)
         return B10_REASON_OK;
@@ -197,11 +198,13 @@ static enum b10_reason link_or_leave(struct packing *packing, const struct slice
 static enum b10_reason write_large_line(struct packing *packing, const struct sliced *sliced,
                                         bool is_void, struct b10_error *error)
 {
-    const char *name = packing->tree->items[sliced->item].name;
+    const struct tree_item *file = &packing->tree->items[sliced->item];
     const struct packed_member member = {.item = sliced->item,
                                          .original = TREE_NO_ORIGINAL,
                                          .host_code =
-                                             torn_is_host_code(name, sliced->head, SLICED_HEAD)};
+                                             torn_is_host_code(tree_directory(packing->tree, file),
+                                                               file->name, sliced->head,
+                                                               SLICED_HEAD)};
     if (!is_void)
         return ledger_member(&packing->ledger, &member, NULL, sliced->frame, error);
     packing->turned_out.left_out_changed++;

@@ -72,7 +72,7 @@ static enum b10_reason add_content(struct packer *packer, uint32_t index, int fd
         filler_undo(&packer->filler);
         return B10_REASON_OK;
     }
-    if (torn_is_host_code(item->name, content, size))
+    if (torn_is_host_code(tree_directory(packer->tree, item), item->name, content, size))
         filler_host_code(&packer->filler);
     if (packer->original == TREE_NO_ORIGINAL) {
         packer->original = index;
@@ -115,8 +115,8 @@ static enum b10_reason add_link(struct packer *packer, uint32_t index, bool *lin
     if (!*linked)
         return B10_REASON_OK;
     TRY(filler_header(&packer->filler, index, packer->original, NULL, linked, error));
-    if (*linked &&
-        torn_is_host_code(item->name, packer->filler.content.data + packer->original_start, size))
+    if (*linked && torn_is_host_code(tree_directory(packer->tree, item), item->name,
+                                     packer->filler.content.data + packer->original_start, size))
         filler_host_code(&packer->filler);
     return B10_REASON_OK;
 }

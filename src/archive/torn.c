@@ -210,7 +210,35 @@ bool torn_on_disk(const char *path, int fd, uint64_t size)
     return is_torn(path, &source);
 }
 
-bool torn_is_host_code(const char *path, const void *first_bytes, size_t size)
+/* ---- host code ---- */
+
+/* How Triton names the directory of a cache entry: a SHA-256 in base 32, before 3.0 in hexadecimal
+ * (triton/runtime/cache.py). */
+static bool is_triton_entry(const char *directory)
+{
+    const size_t length = strlen(directory);
+    return (length == 52 && strspn(directory, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == length) ||
+           (length == 64 && strspn(directory, "0123456789abcdef") == length);
+}
+
+/* NAME.so or NAME.<extension suffix of Python>.so, compiled by triton/runtime/build.py with -O3 and
+ * no -march. Another module's cuda_utils.so may well be compiled with it, hence the directory. */
+static bool is_triton_stub(const char *directory, const char *path)
+{
+    static const char *const names[] = {"__triton_launcher", "cuda_utils", "hip_utils"};
+    const char *last = strrchr(directory, '/');
+    if (!is_triton_entry(last != NULL ? last + 1 : directory) || !ends_with(path, ".so"))
+        return false;
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        const size_t length = strlen(names[i]);
+        if (strncmp(path, names[i], length) == 0 && path[length] == '.')
+            return true;
+    }
+    return false;
+}
+
+bool torn_is_host_code(const char *directory, const char *path, const void *first_bytes,
+                       size_t size)
 {
     const unsigned char *first = first_bytes;
     if (ends_with(path, ".gch") || ends_with(path, ".pch") || ends_with(path, ".pchi"))
@@ -221,5 +249,5 @@ bool torn_is_host_code(const char *path, const void *first_bytes, size_t size)
         return true;
     /* GPU binaries are ELF too. */
     uint64_t machine = number(first + ELF_MACHINE, 2, first[ELF_DATA] == DATA_BIG);
-    return machine != MACHINE_CUDA && machine != MACHINE_AMDGPU;
+    return machine != MACHINE_CUDA && machine != MACHINE_AMDGPU && !is_triton_stub(directory, path);
 }

@@ -25,7 +25,10 @@ bool torn_in_memory(const char *path, const void *content, size_t size);
 bool torn_on_disk(const char *path, int fd, uint64_t size);
 
 /* Holds code compiled for this host's CPU: ELF by its first bytes, or a precompiled header (.gch,
- * .pch, .pchi) by name. */
-bool torn_is_host_code(const char *path, const void *first_bytes, size_t size);
+ * .pch, .pchi) by name. Triton's launchers and driver stubs are not: they are compiled for any CPU
+ * of the architecture. They are known by their name and that of the directory they lie in ("" where
+ * it is unknown). */
+bool torn_is_host_code(const char *directory, const char *path, const void *first_bytes,
+                       size_t size);
 
 #endif

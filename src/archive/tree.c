@@ -162,6 +162,11 @@ size_t tree_path(const struct tree *tree, const struct tree_item *item, char *pa
     }
 }
 
+const char *tree_directory(const struct tree *tree, const struct tree_item *item)
+{
+    return item->parent != TREE_NO_PARENT ? tree->items[item->parent].name : "";
+}
+
 bool tree_item_unchanged(const struct tree_item *item, const struct stat *now)
 {
     enum entry_type type;

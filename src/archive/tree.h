@@ -74,6 +74,10 @@ size_t tree_path(const struct tree *tree, const struct tree_item *item, char *pa
 /* That length alone. */
 size_t tree_path_length(const struct tree *tree, const struct tree_item *item);
 
+/* Path of the directory the item lies in as far as it is at hand: at least its last component; ""
+ * where the item lies in none of the tree. */
+const char *tree_directory(const struct tree *tree, const struct tree_item *item);
+
 /* The item's file is still the one that was scanned: type, size, mtime, device, inode and ctime are
  * the same. */
 bool tree_item_unchanged(const struct tree_item *item, const struct stat *now);

@@ -256,6 +256,28 @@ static void host_code_is_counted(void **state)
     packing_release(&test);
 }
 
+static void tritons_launchers_do_not_count_as_host_code(void **state)
+{
+    static const char entry[] = "GQ5J2VYIXVSCQKTTFE3ZBX2XVTZWEGO6ZLUFV5Z6YJ7MPXVDK6FQ";
+    const struct scratch *scratch = *state;
+    static char object[2 * MEGABYTE] = "\177ELF\2\1\1";
+    char name[128];
+    struct packing_case test;
+    scratch_write(scratch, "r/triton/kernel.so", object, 200);
+    for (int i = 0; i < 2; i++) {
+        snprintf(name, sizeof(name), "r/triton/%.51s%c/cuda_utils.so", entry, 'A' + i);
+        scratch_write(scratch, name, object, 300); /* one, and its duplicate */
+        snprintf(name, sizeof(name), "r/triton/%.51s%c/__triton_launcher.so", entry, 'C' + i);
+        scratch_write(scratch, name, object, sizeof(object));
+    }
+    scan(&test, scratch);
+    pack_to(&test, scratch, "a");
+    assert_int_equal(test.manifest.totals.host_code, 1);
+    assert_int_equal(test.manifest.totals.files, 5);
+    assert_int_equal(test.manifest.totals.duplicates, 2);
+    packing_release(&test);
+}
+
 /* ---- duplicates ---- */
 
 static void a_duplicate_keeps_its_own_mtime_and_mode(void **state)
@@ -811,6 +833,7 @@ int main(void)
         SCRATCH_TEST(each_root_has_its_own_members),
         SCRATCH_TEST(an_empty_tree_is_an_archive_of_its_end_alone),
         SCRATCH_TEST(host_code_is_counted),
+        SCRATCH_TEST(tritons_launchers_do_not_count_as_host_code),
         SCRATCH_TEST(a_duplicate_keeps_its_own_mtime_and_mode),
         SCRATCH_TEST(what_only_looks_equal_is_stored_itself),
         SCRATCH_TEST(large_files_that_only_look_equal_are_stored_themselves),

@@ -320,14 +320,14 @@ static void host_code_is_elf_and_precompiled_headers(void **state)
     (void)state;
     unsigned char file[FILE_SIZE];
     elf64(file, false, 100);
-    assert_true(torn_is_host_code("a/b.so", file, 64));
-    assert_true(torn_is_host_code("a/b", file, 4));
-    assert_false(torn_is_host_code("a/b.so", file, 3));
-    assert_true(torn_is_host_code("a/b.h.gch", "gpch", 4));
-    assert_true(torn_is_host_code("a/b.pch", "", 0));
-    assert_true(torn_is_host_code("a/b.pchi", "", 0));
-    assert_false(torn_is_host_code("a/b.py", "import", 6));
-    assert_false(torn_is_host_code("gch", "x", 1));
+    assert_true(torn_is_host_code("", "a/b.so", file, 64));
+    assert_true(torn_is_host_code("", "a/b", file, 4));
+    assert_false(torn_is_host_code("", "a/b.so", file, 3));
+    assert_true(torn_is_host_code("", "a/b.h.gch", "gpch", 4));
+    assert_true(torn_is_host_code("", "a/b.pch", "", 0));
+    assert_true(torn_is_host_code("", "a/b.pchi", "", 0));
+    assert_false(torn_is_host_code("", "a/b.py", "import", 6));
+    assert_false(torn_is_host_code("", "gch", "x", 1));
 }
 
 static void gpu_binaries_are_no_host_code(void **state)
@@ -336,12 +336,48 @@ static void gpu_binaries_are_no_host_code(void **state)
     unsigned char file[FILE_SIZE];
     elf64(file, false, 100);
     put(file + offsetof(Elf64_Ehdr, e_machine), 190, 2, false); /* EM_CUDA: a cubin */
-    assert_false(torn_is_host_code("k.cubin", file, 64));
+    assert_false(torn_is_host_code("", "k.cubin", file, 64));
     put(file + offsetof(Elf64_Ehdr, e_machine), 224, 2, false); /* EM_AMDGPU: an hsaco */
-    assert_false(torn_is_host_code("k.hsaco", file, 64));
+    assert_false(torn_is_host_code("", "k.hsaco", file, 64));
     elf64(file, true, 100);
     put(file + offsetof(Elf64_Ehdr, e_machine), 190, 2, true);
-    assert_false(torn_is_host_code("k.cubin", file, 64));
+    assert_false(torn_is_host_code("", "k.cubin", file, 64));
+}
+
+/* The names that Triton 3.x and 2.x give them, and what only looks like one. */
+static void tritons_launchers_are_compiled_for_any_cpu(void **state)
+{
+    (void)state;
+    static const char entry[] = "GQ5J2VYIXVSCQKTTFE3ZBX2XVTZWEGO6ZLUFV5Z6YJ7MPXVDK6FQ";
+    static const char older[] = "b1946ac92492d2347c6235b4d2611184b1946ac92492d2347c6235b4d2611184";
+    static const struct {
+        const char *directory;
+        const char *name;
+        bool is_host_code;
+    } cases[] = {
+        {entry, "cuda_utils.cpython-311-x86_64-linux-gnu.so", false},
+        {entry, "hip_utils.cpython-312-x86_64-linux-gnu.so", false},
+        {entry, "__triton_launcher.cpython-310-x86_64-linux-gnu.so", false},
+        {entry, "__triton_launcher.so", false},
+        {older, "cuda_utils.so", false},
+        {"triton/0/GQ5J2VYIXVSCQKTTFE3ZBX2XVTZWEGO6ZLUFV5Z6YJ7MPXVDK6FQ", "cuda_utils.so", false},
+        {"", "cuda_utils.so", true},
+        {"cuda_utils", "cuda_utils.so", true}, /* of torch.utils.cpp_extension */
+        {"gq5j2vyixvscqkttfe3zbx2xvtzwego6zlufv5z6yj7mpxvdk6fq", "cuda_utils.so", true},
+        {"GQ5J2VYIXVSCQKTTFE3ZBX2XVTZWEGO6ZLUFV5Z6YJ7MPXVDK6F", "cuda_utils.so", true},
+        {entry, "cuda_utils_more.so", true},
+        {entry, "cuda_utils", true},
+        {entry, "cuda_utils.so.gch", true},
+        {entry, "kernel.so", true},
+        {"", "GQ5J2VYIXVSCQKTTFE3ZBX2XVTZWEGO6ZLUFV5Z6YJ7MPXVDK6FQ/cuda_utils.so", true},
+    };
+    unsigned char file[FILE_SIZE];
+    elf64(file, false, 100);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        if (torn_is_host_code(cases[i].directory, cases[i].name, file, 64) != cases[i].is_host_code)
+            fail_msg("%s/%s", cases[i].directory, cases[i].name);
+    }
+    assert_false(torn_is_host_code(entry, "cuda_utils.so", "no ELF", 6));
 }
 
 int main(void)
@@ -365,6 +401,7 @@ int main(void)
         cmocka_unit_test(a_read_error_counts_as_whole),
         cmocka_unit_test(host_code_is_elf_and_precompiled_headers),
         cmocka_unit_test(gpu_binaries_are_no_host_code),
+        cmocka_unit_test(tritons_launchers_are_compiled_for_any_cpu),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
