@@ -21,6 +21,13 @@
 #include "base/bytes.h"
 #include "base/fact.h"
 
+/* Of `recorded_environment`. */
+enum {
+    MANIFEST_RECORDED_LIMIT = 256, /* members */
+    MANIFEST_RECORDED_NAME_LIMIT = 256,
+    MANIFEST_RECORDED_VALUE_LIMIT = 1024,
+};
+
 struct manifest_root {
     char *name;     /* owned */
     char **origins; /* owned: every original path its members came from */
@@ -59,6 +66,10 @@ struct manifest {
     int64_t created_s;  /* seconds since the epoch */
     struct fact *facts; /* owned, sorted by name */
     size_t fact_count;
+    /* owned, sorted by name: variables of the saver that decide nothing, values or their digests */
+    struct fact *recorded;
+    size_t recorded_count;
+    bool is_recorded;            /* false: its writer recorded nothing, so nothing is known */
     struct manifest_root *roots; /* owned */
     size_t root_count;
     struct manifest_sliced *sliced; /* owned */

@@ -6,6 +6,7 @@
 
 #include "archive/json_text.h"
 #include "archive/manifest_check.h"
+#include "archive/manifest_recorded.h"
 #include "archive/manifest_text.h"
 #include "base/guard.h"
 
@@ -318,6 +319,14 @@ static enum b10_reason take_frames(struct decode *decode)
     return each(decode, "frames", FRAME_COUNT_LIMIT, take_frame);
 }
 
+static enum b10_reason take_recorded(struct decode *decode)
+{
+    SCOPED(json) json_t *value = NULL;
+    TRY(next_value(decode, "recorded_environment", &value));
+    return manifest_recorded_take(decode->manifest, value, decode->error);
+}
+
+/* All required, but for the last. */
 static const struct {
     const char *key;
     enum b10_reason (*take)(struct decode *);
@@ -333,8 +342,13 @@ static const struct {
                   {"roots", take_roots},
                   {"directories", take_directories},
                   {"sliced", take_sliced},
-                  {"frames", take_frames}};
-enum { KNOWN_KEYS = sizeof(known_keys) / sizeof(*known_keys), KEYS_LIMIT = 256 };
+                  {"frames", take_frames},
+                  {"recorded_environment", take_recorded}};
+enum {
+    KNOWN_KEYS = sizeof(known_keys) / sizeof(*known_keys),
+    REQUIRED_KEYS = KNOWN_KEYS - 1,
+    KEYS_LIMIT = 256
+};
 
 /* "key": value. The format comes first, because only it says whether the rest can be understood. */
 static enum b10_reason take_pair(struct decode *decode)
@@ -365,7 +379,8 @@ static enum b10_reason take_document(struct decode *decode)
     } while (json_take(&decode->cursor, ','));
     if (!json_take(&decode->cursor, '}') || !json_at_end(&decode->cursor))
         return damaged(decode, "end");
-    if (decode->seen != (1u << KNOWN_KEYS) - 1)
+    const uint32_t required = (1u << REQUIRED_KEYS) - 1;
+    if ((decode->seen & required) != required)
         return damaged(decode, "a key is missing");
     return manifest_check(decode->manifest, decode->name, decode->error);
 }

@@ -293,6 +293,135 @@ static void facts_are_sorted_however_they_stand_there(void **state)
         assert_true(strcmp(back.facts[i - 1].name, back.facts[i].name) < 0);
 }
 
+/* ---- recorded_environment ---- */
+
+static void record(struct manifest *manifest, const char *name, const char *value)
+{
+    if (!manifest->recorded)
+        manifest->recorded = room(MANIFEST_RECORDED_LIMIT, sizeof(*manifest->recorded));
+    manifest->recorded[manifest->recorded_count++] = (struct fact){copy(name), copy(value)};
+    manifest->is_recorded = true;
+}
+
+/* The legal text with this as its recorded_environment. */
+static enum b10_reason decode_recorded(struct manifest *back, const char *json)
+{
+    SCOPED(heap) char *text = legal_text();
+    SCOPED(bytes) struct bytes changed = BYTES_EMPTY;
+    SCOPED(bytes) struct bytes payload = BYTES_EMPTY;
+    char *at = strstr(text, "\"facts\":{");
+    assert_int_equal(bytes_append(&changed, text, (size_t)(at - text), NULL), B10_REASON_OK);
+    assert_int_equal(bytes_format(&changed, NULL, "\"recorded_environment\":%s,%s", json, at),
+                     B10_REASON_OK);
+    payload_of(&payload, (const char *)changed.data, changed.size);
+    return decode(back, &payload, NULL);
+}
+
+static void recorded_variables_come_back(void **state)
+{
+    (void)state;
+    static const char *const values[] = {"", "a \"b\" \\ c", "\xc3\xa9\xe2\x82\xac"};
+    SCOPED(manifest) struct manifest manifest = MANIFEST_EMPTY;
+    SCOPED(manifest) struct manifest back = MANIFEST_EMPTY;
+    SCOPED(bytes) struct bytes payload = BYTES_EMPTY;
+    legal(&manifest);
+    record(&manifest, "TRITON_A", values[0]);
+    record(&manifest, "VLLM_A", values[1]);
+    record(&manifest, "VLLM_B", values[2]);
+    encode(&manifest, &payload);
+    assert_int_equal(decode(&back, &payload, NULL), B10_REASON_OK);
+    assert_true(back.is_recorded);
+    assert_int_equal(back.recorded_count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_string_equal(back.recorded[i].name, manifest.recorded[i].name);
+        assert_string_equal(back.recorded[i].value, values[i]);
+    }
+}
+
+static void nothing_recorded_is_told_from_an_empty_record(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        SCOPED(manifest) struct manifest manifest = MANIFEST_EMPTY;
+        SCOPED(manifest) struct manifest back = MANIFEST_EMPTY;
+        SCOPED(bytes) struct bytes payload = BYTES_EMPTY;
+        legal(&manifest);
+        manifest.is_recorded = i == 1;
+        encode(&manifest, &payload);
+        assert_int_equal(decode(&back, &payload, NULL), B10_REASON_OK);
+        assert_int_equal(back.is_recorded, i == 1);
+        assert_int_equal(back.recorded_count, 0);
+    }
+}
+
+/* It decides nothing, so a record of another shape must not cost the archive. */
+static void a_record_that_breaks_its_rules_is_passed_over(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"null", "5", "\"text\"", "[\"VLLM_A\"]"};
+    static const char *const members[] = {
+        "\"\":\"x\"",
+        "\"a b\":\"x\"",
+        "\"A-B\":\"x\"",
+        "\"A\\u00e9\":\"x\"",
+        "\"A\":5",
+        "\"A\":null",
+        "\"A\":[\"x\"]",
+        "\"A\":{\"bytes\":\"ff\"}",
+        "\"A\":\"\\u001b[31m\"",
+        "\"A\":\"one\\ntwo\"",
+        "\"A\":\"\\u0085\"",
+    };
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+        SCOPED(manifest) struct manifest back = MANIFEST_EMPTY;
+        assert_int_equal(decode_recorded(&back, others[i]), B10_REASON_OK);
+        assert_false(back.is_recorded);
+    }
+    for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++) {
+        SCOPED(manifest) struct manifest back = MANIFEST_EMPTY;
+        char json[200];
+        snprintf(json, sizeof(json), "{\"Z\":\"1\",%s,\"B\":\"2\"}", members[i]);
+        assert_int_equal(decode_recorded(&back, json), B10_REASON_OK);
+        assert_true(back.is_recorded);
+        assert_int_equal(back.recorded_count, 2);
+        assert_string_equal(back.recorded[0].name, "B"); /* sorted */
+        assert_string_equal(back.recorded[1].name, "Z");
+    }
+}
+
+static void a_record_keeps_its_limits(void **state)
+{
+    (void)state;
+    SCOPED(manifest) struct manifest back = MANIFEST_EMPTY;
+    SCOPED(bytes) struct bytes json = BYTES_EMPTY;
+    assert_int_equal(bytes_format(&json, NULL, "{\"%0*d\":\"x\",\"N%0*d\":\"x\",\"%0*d\":\"%0*d\"",
+                                  MANIFEST_RECORDED_NAME_LIMIT + 1, 1,
+                                  MANIFEST_RECORDED_NAME_LIMIT - 1, 2, 3, 3,
+                                  MANIFEST_RECORDED_VALUE_LIMIT + 1, 3),
+                     B10_REASON_OK);
+    for (int i = 0; i < 2 * MANIFEST_RECORDED_LIMIT; i++)
+        assert_int_equal(bytes_format(&json, NULL, ",\"V%d\":\"%0*d\"", i,
+                                      i == 0 ? MANIFEST_RECORDED_VALUE_LIMIT : 1, i),
+                         B10_REASON_OK);
+    assert_int_equal(bytes_append(&json, "}", 2, NULL), B10_REASON_OK);
+    assert_int_equal(decode_recorded(&back, (const char *)json.data), B10_REASON_OK);
+    assert_int_equal(back.recorded_count, MANIFEST_RECORDED_LIMIT);
+    assert_int_equal(strlen(back.recorded[0].name), MANIFEST_RECORDED_NAME_LIMIT);
+    assert_string_equal(back.recorded[1].name, "V0");
+    assert_int_equal(strlen(back.recorded[1].value), MANIFEST_RECORDED_VALUE_LIMIT);
+}
+
+static void a_record_that_is_no_json_is_corrupt(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"{\"A\":\"1\",\"A\":\"2\"}", "{\"A\":\"\\u0000\"}", "{\"A\"}",
+                                      "{\"A\":\"\xff\"}", "{},\"recorded_environment\":{}"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        SCOPED(manifest) struct manifest back = MANIFEST_EMPTY;
+        assert_int_equal(decode_recorded(&back, bad[i]), B10_REASON_CORRUPT);
+    }
+}
+
 static void a_void_file_may_have_void_links(void **state)
 {
     (void)state;
@@ -644,6 +773,11 @@ int main(void)
         cmocka_unit_test(a_root_is_found_by_its_name),
         cmocka_unit_test(unknown_keys_are_ignored),
         cmocka_unit_test(facts_are_sorted_however_they_stand_there),
+        cmocka_unit_test(recorded_variables_come_back),
+        cmocka_unit_test(nothing_recorded_is_told_from_an_empty_record),
+        cmocka_unit_test(a_record_that_breaks_its_rules_is_passed_over),
+        cmocka_unit_test(a_record_keeps_its_limits),
+        cmocka_unit_test(a_record_that_is_no_json_is_corrupt),
         cmocka_unit_test(a_void_file_may_have_void_links),
         cmocka_unit_test(a_large_manifest_is_small_and_comes_back),
         cmocka_unit_test(a_newer_format_is_told_before_anything_else),
