@@ -14,6 +14,7 @@ OperationStatus boundary_status(enum b10_reason reason, OperationStatus absent)
     case B10_REASON_READ_ONLY:
     case B10_REASON_NOTHING_LOCAL:
     case B10_REASON_ALREADY_SAVED:
+    case B10_REASON_NO_KEY:
         return B10_SKIPPED;
     default:
         return B10_ERROR;

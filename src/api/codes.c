@@ -24,6 +24,7 @@ static const char *const reason_names[] = {
     [B10_REASON_NO_MEMORY] = "NO_MEMORY",
     [B10_REASON_CANCELLED] = "CANCELLED",
     [B10_REASON_INTERNAL] = "INTERNAL",
+    [B10_REASON_NO_KEY] = "NO_KEY",
 };
 
 const char *b10_reason_name(uint32_t reason)

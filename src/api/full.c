@@ -1,4 +1,6 @@
-/* Exported: the full calls. */
+/* Exported: the full calls, and the list that one of them returns. */
+#include <stdlib.h>
+
 #include "api/operation.h"
 
 OperationStatus b10_load(const b10_config *config, const b10_options *options, b10_report *report,
@@ -35,6 +37,25 @@ OperationStatus b10_verify(const b10_config *config, const b10_options *options,
                            const char *archive, b10_verify_report *result, b10_error *error)
 {
     return operation_verify(config, options, archive, result, error);
+}
+
+OperationStatus b10_explain(const b10_config *config, const b10_options *options,
+                            b10_comparison_list **list, b10_error *error)
+{
+    return operation_explain(config, options, list, error);
+}
+
+void b10_comparison_list_free(b10_comparison_list *list)
+{
+    free(list);
+}
+
+const b10_comparison *b10_comparison_list_at(const b10_comparison_list *list, size_t index)
+{
+    if (list == NULL || index >= list->total)
+        return NULL;
+    const char *first = (const char *)list->comparisons;
+    return (const void *)(first + index * list->entry_size);
 }
 
 OperationStatus b10_transfer_file(const b10_config *config, const b10_options *options,

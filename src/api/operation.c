@@ -7,6 +7,7 @@
 #include "api/call.h"
 #include "base/guard.h"
 #include "cache/clear.h"
+#include "cache/explain.h"
 #include "cache/inspect.h"
 #include "cache/load.h"
 #include "cache/save.h"
@@ -172,6 +173,27 @@ OperationStatus operation_verify(const b10_config *config, const b10_options *op
     SCOPED(call) struct call call;
     enum b10_reason reason = verify_steps(&call, config, options, archive, result, error);
     return call_end(&call, reason, B10_DOES_NOT_EXIST);
+}
+
+static enum b10_reason explain_steps(struct call *call, const b10_config *config,
+                                     const b10_options *options, b10_comparison_list **list,
+                                     b10_error *error)
+{
+    if (list != NULL)
+        *list = NULL;
+    TRY(call_begin(call, options, error));
+    if (list == NULL)
+        return no_argument(call, "b10_explain", "list");
+    TRY(call_settings(call, config, SETTINGS_LOCAL));
+    return explain_archives(&call->settings, list, &call->error);
+}
+
+OperationStatus operation_explain(const b10_config *config, const b10_options *options,
+                                  b10_comparison_list **list, b10_error *error)
+{
+    SCOPED(call) struct call call;
+    enum b10_reason reason = explain_steps(&call, config, options, list, error);
+    return call_end(&call, reason, B10_ERROR);
 }
 
 static enum b10_reason transfer_steps(struct call *call, const b10_config *config,

@@ -19,6 +19,8 @@ OperationStatus operation_list(const b10_config *config, const b10_options *opti
                                b10_cache_list **list, b10_error *error);
 OperationStatus operation_verify(const b10_config *config, const b10_options *options,
                                  const char *archive, b10_verify_report *result, b10_error *error);
+OperationStatus operation_explain(const b10_config *config, const b10_options *options,
+                                  b10_comparison_list **list, b10_error *error);
 OperationStatus operation_transfer_file(const b10_config *config, const b10_options *options,
                                         const char *source, const char *dest, b10_error *error);
 

@@ -231,3 +231,24 @@ enum b10_reason setting_read_work(struct reading *reading, const struct setting 
     }
     return setting_bad(error, row, value, "must be /app, /tmp, /cache or lie below one of them");
 }
+
+/* ---- B10_PYTHON_PREFIX ---- */
+
+/* A path to compare, not to open: nothing is looked up. VIRTUAL_ENV is not ours to judge. */
+enum b10_reason setting_read_python_prefix(struct reading *reading, const struct setting *row,
+                                           const char *value, struct b10_error *error)
+{
+    const char *standard = reading->virtual_env;
+    if (value == NULL)
+        value = standard != NULL && *standard == '/' && strlen(standard) < SETTING_PATH_LIMIT
+                    ? standard
+                    : "";
+    if (*value != '\0' && *value != '/')
+        return setting_bad(error, row, value, "must be %s", row->rule);
+    if (strlen(value) >= SETTING_PATH_LIMIT)
+        return setting_bad(error, row, value, "is longer than %d bytes", SETTING_PATH_LIMIT - 1);
+    char *path = strdup(value);
+    if (path != NULL && *path != '\0')
+        tidy(path);
+    return replace(reading, row, &reading->settings->python_prefix, path, error);
+}

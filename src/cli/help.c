@@ -42,7 +42,7 @@ void help_usage(FILE *stream)
     for (size_t i = 0; (command = command_at(i)) != NULL; i++)
         fprintf(stream, "  %-8s  %s\n", command->name, command->summary);
     fputs("\noptions:\n", stream);
-    print_options(stream, OPTION_STRICT | OPTION_REQUIRE_HIT);
+    print_options(stream, OPTION_STRICT | OPTION_REQUIRE_HIT | OPTION_EXPLAIN);
     print_exit_codes(stream);
     fputs("\nSettings are environment variables, or --set NAME=VALUE. Those that a command\n"
           "reads are in its own --help; 'b10-compile-cache config' prints those in force.\n",

@@ -11,6 +11,7 @@ static const struct option_row rows[] = {
     {"--strict", NULL, NULL, OPTION_STRICT, "nothing done is exit code 3 (absent) or 4 (skipped)"},
     {"--require-hit", NULL, NULL, OPTION_REQUIRE_HIT,
      "no archive for this environment is exit code 3"},
+    {"--explain", NULL, NULL, OPTION_EXPLAIN, "also compare with every stored cache"},
     {"--set", NULL, "NAME=VALUE", 0, "a setting; wins over the environment, may be repeated"},
     {"--log-level", NULL, "LEVEL", 0, "error, warn, info or debug; sets B10_LOG_LEVEL"},
     {"--verbose", "-v", NULL, 0, "the same as --log-level debug"},
@@ -41,6 +42,8 @@ static bool store(struct options *options, const struct option_row *row, const c
         options->strict = true;
     else if (strcmp(name, "require-hit") == 0)
         options->require_hit = true;
+    else if (strcmp(name, "explain") == 0)
+        options->explain = true;
     else if (strcmp(name, "set") == 0)
         options->sets[options->set_count++] = value;
     else if (strcmp(name, "log-level") == 0)
@@ -150,6 +153,8 @@ static bool check_command(struct options *options)
         return complain(options, "option '--strict' does not apply to ", command->name, "");
     if (options->require_hit && (command->options & OPTION_REQUIRE_HIT) == 0)
         return complain(options, "option '--require-hit' does not apply to ", command->name, "");
+    if (options->explain && (command->options & OPTION_EXPLAIN) == 0)
+        return complain(options, "option '--explain' does not apply to ", command->name, "");
     if (options->operand != NULL && command->operand == NULL)
         return complain(options, "unexpected argument ", options->operand, "");
     if (options->operand == NULL && command->operand != NULL)

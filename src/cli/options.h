@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum option_flag { OPTION_STRICT = 1, OPTION_REQUIRE_HIT = 2 };
+enum option_flag { OPTION_STRICT = 1, OPTION_REQUIRE_HIT = 2, OPTION_EXPLAIN = 4 };
 
 struct options {
     const char *command; /* NULL: none was named */
@@ -17,6 +17,7 @@ struct options {
     bool quiet;
     bool strict;
     bool require_hit;
+    bool explain;
     const char *log_level; /* NULL: as the settings say */
     const char **sets;     /* owned array of NAME=VALUE, in order */
     size_t set_count;

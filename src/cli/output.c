@@ -113,6 +113,12 @@ struct document *document_row(struct document *document)
     return next_row(document, object);
 }
 
+void document_item(struct document *document, const char *value)
+{
+    if (document != NULL && json_array_append_new(document->list, escaped_string(value)) != 0)
+        document->failed = true;
+}
+
 struct document *document_object(struct document *document, const char *name)
 {
     if (document == NULL)

@@ -29,6 +29,9 @@ void document_flag(struct document *document, const char *name, bool value);
 void document_list(struct document *document, const char *name);
 struct document *document_row(struct document *document);
 
+/* Appends a text to the list added last. */
+void document_item(struct document *document, const char *value);
+
 /* An empty object under `name`, filled like a document, which it belongs to. One at a time. */
 struct document *document_object(struct document *document, const char *name);
 

@@ -61,6 +61,9 @@ static void print_report(void)
     MEMBER(b10_report, roots_left_out);
     MEMBER(b10_report, archives_set_aside);
     MEMBER(b10_report, wall_ns);
+    MEMBER(b10_report, fallback);
+    MEMBER(b10_report, reserved);
+    MEMBER(b10_report, difference);
 }
 
 static void print_info(void)
@@ -82,6 +85,7 @@ static void print_info(void)
     MEMBER(b10_cache_info, b10fs_created_time);
     MEMBER(b10_cache_info, detection);
     MEMBER(b10_cache_info, facts);
+    MEMBER(b10_cache_info, detection_steps);
 }
 
 static void print_list(void)
@@ -102,6 +106,25 @@ static void print_list(void)
     MEMBER(b10_cache_list, current_environment);
     MEMBER(b10_cache_list, total_caches);
     MEMBER(b10_cache_list, caches);
+}
+
+static void print_comparisons(void)
+{
+    STRUCT(b10_comparison);
+    MEMBER(b10_comparison, filename);
+    MEMBER(b10_comparison, environment_key);
+    MEMBER(b10_comparison, size_bytes);
+    MEMBER(b10_comparison, created_time);
+    MEMBER(b10_comparison, match);
+    MEMBER(b10_comparison, reserved);
+    MEMBER(b10_comparison, differences);
+    MEMBER(b10_comparison, recorded);
+    STRUCT(b10_comparison_list);
+    MEMBER(b10_comparison_list, struct_size);
+    MEMBER(b10_comparison_list, entry_size);
+    MEMBER(b10_comparison_list, current_environment);
+    MEMBER(b10_comparison_list, total);
+    MEMBER(b10_comparison_list, comparisons);
 }
 
 static void print_verify_report(void)
@@ -151,6 +174,12 @@ static void print_values(void)
     VALUE(B10_REASON_NO_MEMORY);
     VALUE(B10_REASON_CANCELLED);
     VALUE(B10_REASON_INTERNAL);
+    VALUE(B10_REASON_NO_KEY);
+    STRUCT(b10_match);
+    VALUE(B10_MATCH_EXACT);
+    VALUE(B10_MATCH_FALLBACK);
+    VALUE(B10_MATCH_OTHER);
+    VALUE(B10_MATCH_UNREADABLE);
     STRUCT(b10_log_level);
     VALUE(B10_LOG_ERROR);
     VALUE(B10_LOG_WARN);
@@ -166,6 +195,7 @@ int main(void)
     print_report();
     print_info();
     print_list();
+    print_comparisons();
     print_verify_report();
     print_values();
     return 0;

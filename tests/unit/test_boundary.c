@@ -26,6 +26,7 @@ static void every_reason_has_the_status_of_the_header(void **state)
         [B10_REASON_NO_MEMORY] = B10_ERROR,
         [B10_REASON_CANCELLED] = B10_ERROR,
         [B10_REASON_INTERNAL] = B10_ERROR,
+        [B10_REASON_NO_KEY] = B10_SKIPPED,
     };
     for (unsigned reason = 0; reason < sizeof(expected) / sizeof(expected[0]); reason++)
         assert_int_equal(boundary_status((enum b10_reason)reason, B10_DOES_NOT_EXIST),
