@@ -2,6 +2,7 @@
  * */
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -76,6 +77,7 @@ static void fill_saved(const struct scratch *scratch)
 
 static void rig_init(struct rig *rig, const struct scratch *scratch, const char *threads)
 {
+    setenv("VLLM_RECORDED", "1", 1); /* in every archive of these tests */
     memset(rig, 0, sizeof(*rig));
     rig->scratch = scratch;
     replica_init(&rig->replica, scratch);
@@ -329,6 +331,32 @@ static void run_list(struct rig *rig)
 static const struct operation list = {"list",     aimed_at_saved, run_list,
                                       check_look, B10_SUCCESS,    B10_REASON_OK};
 
+static void another_variable(struct rig *rig)
+{
+    aimed_at_saved(rig);
+    setenv("VLLM_RECORDED_TOO", "1", 1);
+}
+
+static void run_explain(struct rig *rig)
+{
+    b10_comparison_list *found = NULL;
+    rig->status =
+        b10_explain(rig->replica.config, &rig->replica.options, &found, &rig->replica.error);
+    rig->answer_is_right =
+        found != NULL && found->total == 1 && found->comparisons[0].match == B10_MATCH_EXACT &&
+        strcmp(found->comparisons[0].recorded, "VLLM_RECORDED_TOO: none there, '1' here\n") == 0;
+    b10_comparison_list_free(found);
+}
+
+static void check_explain(struct rig *rig)
+{
+    unsetenv("VLLM_RECORDED_TOO");
+    check_look(rig);
+}
+
+static const struct operation explain = {"explain",     another_variable, run_explain,
+                                         check_explain, B10_SUCCESS,      B10_REASON_OK};
+
 static void run_verify(struct rig *rig)
 {
     b10_verify_report report = B10_INIT(b10_verify_report);
@@ -455,6 +483,7 @@ SWEEP(a_load_entry_by_entry_survives_every_failed_allocation, sweep_alone, merge
 SWEEP(a_save_beside_an_archive_survives_every_failed_allocation, sweep_alone, save_again)
 SWEEP(info_survives_every_failed_allocation, sweep_alone, look)
 SWEEP(list_survives_every_failed_allocation, sweep_alone, list)
+SWEEP(explain_survives_every_failed_allocation, sweep_alone, explain)
 SWEEP(verify_survives_every_failed_allocation, sweep_alone, verify)
 SWEEP(clear_survives_every_failed_allocation, sweep_alone, clear)
 SWEEP(a_configuration_survives_every_failed_allocation, sweep_alone, config)
@@ -561,6 +590,7 @@ int main(void)
         TEST(a_save_beside_an_archive_survives_every_failed_allocation),
         TEST(info_survives_every_failed_allocation),
         TEST(list_survives_every_failed_allocation),
+        TEST(explain_survives_every_failed_allocation),
         TEST(verify_survives_every_failed_allocation),
         TEST(clear_survives_every_failed_allocation),
         TEST(a_configuration_survives_every_failed_allocation),

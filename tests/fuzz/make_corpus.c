@@ -118,6 +118,8 @@ static void make_manifest(void)
                                      .directory_count = 3},
                                     {.name = (char *)"headers"}};
     struct fact facts[] = {{(char *)"arch", (char *)"x86_64"}, {(char *)"os", (char *)"linux"}};
+    struct fact recorded[] = {{(char *)"TRITON_DEBUG", (char *)""},
+                              {(char *)"VLLM_API_KEY", (char *)"blake2b:0123456789abcdef"}};
     struct manifest_sliced sliced = {
         .path = (char *)"x.gch", .size = (1 << 20) + 5, .mtime_s = 9, .mtime_ns = 8, .root = 1};
     struct frame frames[] = {
@@ -134,6 +136,9 @@ static void make_manifest(void)
                                 .created_s = 1795372566,
                                 .facts = facts,
                                 .fact_count = 2,
+                                .recorded = recorded,
+                                .recorded_count = 2,
+                                .is_recorded = true,
                                 .roots = roots,
                                 .root_count = 2,
                                 .sliced = &sliced,
@@ -146,6 +151,7 @@ static void make_manifest(void)
     manifest.frames = frames + 4;
     manifest.frame_count = 1;
     manifest.sliced_count = 0;
+    manifest.is_recorded = false;
     manifest.root_count = 1;
     roots[0].directory_count = 0;
     manifest.totals = (struct manifest_totals){0};
