@@ -7,83 +7,63 @@
 #include <sys/auxv.h>
 #include <sys/utsname.h>
 
-#if defined(__x86_64__)
+/* Code of the 32-bit ABIs of these processors runs nowhere else: "generic", another key. */
+#if defined(__x86_64__) && defined(__LP64__)
+#define ON_X86_64
 #include <cpuid.h>
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) && defined(__LP64__)
+#define ON_AARCH64
 #include <sys/prctl.h>
 #endif
 
 /* ---- the processor's own answers ---- */
 
-#if defined(__x86_64__)
+#if defined(ON_X86_64)
 
-enum { XSAVE_BY_OS = 1 << 27 }; /* leaf 1 ecx: OSXSAVE */
-
-static uint64_t read_xcr0(void)
+static struct cpu_x86_registers ask_cpuid(void *context, uint32_t leaf, uint32_t subleaf)
 {
+    (void)context;
+    struct cpu_x86_registers said;
+    __cpuid_count(leaf, subleaf, said.eax, said.ebx, said.ecx, said.edx);
+    return said;
+}
+
+static uint64_t ask_xcr0(void *context)
+{
+    (void)context;
     uint32_t low;
     uint32_t high;
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     return (uint64_t)high << 32 | low;
 }
 
-static void read_basic(struct cpu_x86_leaves *leaves, uint32_t highest)
-{
-    uint32_t a;
-    uint32_t b;
-    uint32_t c;
-    uint32_t d;
-    __cpuid(1, a, b, leaves->leaf1_ecx, leaves->leaf1_edx);
-    if (highest >= 7) {
-        uint32_t subleaves;
-        __cpuid_count(7, 0, subleaves, leaves->leaf7_ebx, leaves->leaf7_ecx, leaves->leaf7_edx);
-        if (subleaves >= 1)
-            __cpuid_count(7, 1, leaves->leaf7_1_eax, leaves->leaf7_1_ebx, leaves->leaf7_1_ecx,
-                          leaves->leaf7_1_edx);
-    }
-    if (highest >= 0xd)
-        __cpuid_count(0xd, 1, leaves->leafd_1_eax, b, c, d);
-    if (highest >= 0x14)
-        __cpuid_count(0x14, 0, a, leaves->leaf14_ebx, c, d);
-    if (highest >= 0x19)
-        __cpuid_count(0x19, 0, a, leaves->leaf19_ebx, c, d);
-    if (highest >= 0x1e)
-        __cpuid_count(0x1e, 1, leaves->leaf1e_1_eax, b, c, d);
-    if (highest >= 0x24)
-        __cpuid_count(0x24, 0, a, leaves->leaf24_ebx, c, d);
-    if ((leaves->leaf1_ecx & XSAVE_BY_OS) != 0)
-        leaves->xcr0 = read_xcr0();
-}
-
 static enum b10_reason ask_processor(struct cpu_facts *facts, struct b10_error *error)
 {
-    struct cpu_x86_leaves leaves = {0};
-    uint32_t a;
-    uint32_t b;
-    uint32_t c;
-    uint32_t d;
-    uint32_t highest = (uint32_t)__get_cpuid_max(0, NULL);
-    if (highest >= 1)
-        read_basic(&leaves, highest);
-    highest = (uint32_t)__get_cpuid_max(0x80000000, NULL);
-    if (highest >= 0x80000001)
-        __cpuid(0x80000001, a, b, leaves.leaf80000001_ecx, leaves.leaf80000001_edx);
-    if (highest >= 0x80000008)
-        __cpuid(0x80000008, a, leaves.leaf80000008_ebx, c, d);
+    const struct cpu_x86_source processor = {.cpuid = ask_cpuid, .xcr0 = ask_xcr0};
+    struct cpu_x86_leaves leaves;
+    cpu_read_x86(&leaves, &processor);
     return cpu_decide_x86(facts, &leaves, error);
 }
 
-#elif defined(__aarch64__)
+#elif defined(ON_AARCH64)
 
 #ifndef PR_SVE_GET_VL
 #define PR_SVE_GET_VL 51
+#endif
+#ifndef AT_HWCAP3
+#define AT_HWCAP3 29
 #endif
 
 static enum b10_reason ask_processor(struct cpu_facts *facts, struct b10_error *error)
 {
     int vector = prctl(PR_SVE_GET_VL, 0, 0, 0, 0);
-    unsigned vector_bytes = vector > 0 ? (unsigned)vector & 0xffff : 0;
-    return cpu_decide_arm(facts, getauxval(AT_HWCAP), getauxval(AT_HWCAP2), vector_bytes, error);
+    const struct cpu_arm_capabilities capabilities = {
+        .hwcap = getauxval(AT_HWCAP),
+        .hwcap2 = getauxval(AT_HWCAP2),
+        .hwcap3 = getauxval(AT_HWCAP3),
+        .vector_bytes = vector > 0 ? (unsigned)vector & 0xffff : 0,
+    };
+    return cpu_decide_arm(facts, &capabilities, error);
 }
 
 #else

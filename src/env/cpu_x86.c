@@ -1,7 +1,7 @@
 /* Which of the x86-64 features that gcc and clang know by -m names are usable here.
  *
  * Bits: Intel SDM volume 2A, CPUID, and AMD APM volume 3, appendix E. State components: XCR0 (SDM
- * volume 1, 13.3). */
+ * volume 1, 13.3). What no compiler selects on has no row: hypervisor, tsc, mitigations, … */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -117,7 +117,6 @@ static const struct feature features[] = {
     {"avxneconvert", IN(leaf7_1_edx), 5, YMM},
     {"amx-complex", IN(leaf7_1_edx), 8, TILE},
     {"avxvnniint16", IN(leaf7_1_edx), 10, YMM},
-    {"prefetchi", IN(leaf7_1_edx), 14, ANY_STATE},
     {"usermsr", IN(leaf7_1_edx), 15, ANY_STATE},
     {"apxf", IN(leaf7_1_edx), 21, EXTENDED},
 
@@ -149,18 +148,111 @@ static const struct feature features[] = {
     {"clzero", IN(leaf80000008_ebx), 0, ANY_STATE},
     {"rdpru", IN(leaf80000008_ebx), 4, ANY_STATE},
     {"wbnoinvd", IN(leaf80000008_ebx), 9, ANY_STATE},
+
+    {"avx512bmm", IN(leaf80000021_eax), 23, ZMM},
+};
+
+/* Where new instructions get their bits. What has no row above, and is not known to be no
+ * instruction, is named by its number: a compiler newer than this table may select on it. */
+static const struct {
+    const char *name;
+    uint16_t where;
+    uint32_t no_instructions;
+} growing[] = {
+    /* LASS, counters, fast rep, FRED, LKGS, WRMSRNS, NMI source, LAM, MSRLIST, INVD */
+    {"cpuid-7.1.eax", IN(leaf7_1_eax),
+     1u << 6 | 1u << 8 | 7u << 10 | 0xfu << 17 | 3u << 26 | 1u << 30},
+    /* user timer, UIRET, supervisor shadow stacks, MWAIT, lockstep; prefetchi, AVX10 (below) */
+    {"cpuid-7.1.edx", IN(leaf7_1_edx), 1u << 13 | 1u << 14 | 7u << 17 | 3u << 23},
+    /* int8, bf16, complex, fp16 again */
+    {"cpuid-1e.1.eax", IN(leaf1e_1_eax), 0xf},
+    {"cpuid-24.1.ecx", IN(leaf24_1_ecx), 0},
+    {"cpuid-29.ebx", IN(leaf29_ebx), 0},
 };
 
 enum {
     FEATURE_COUNT = sizeof(features) / sizeof(*features),
-    COMPOSED_COUNT = 3, /* kl, widekl, avx10 */
+    GROWING_COUNT = sizeof(growing) / sizeof(*growing),
+    COMPOSED_COUNT = 4, /* kl, widekl, avx10, prefetchi */
+    NAME_SIZE = 32,
 };
+
+/* ---- reading ---- */
+
+static void read_basic(struct cpu_x86_leaves *leaves, const struct cpu_x86_source *source)
+{
+    void *context = source->context;
+    uint32_t highest = source->cpuid(context, 0, 0).eax;
+    if (highest >= 7) {
+        struct cpu_x86_registers said = source->cpuid(context, 7, 0);
+        leaves->leaf7_ebx = said.ebx;
+        leaves->leaf7_ecx = said.ecx;
+        leaves->leaf7_edx = said.edx;
+        if (said.eax >= 1) {
+            said = source->cpuid(context, 7, 1);
+            leaves->leaf7_1_eax = said.eax;
+            leaves->leaf7_1_edx = said.edx;
+        }
+    }
+    if (highest >= 0xd)
+        leaves->leafd_1_eax = source->cpuid(context, 0xd, 1).eax;
+    if (highest >= 0x14)
+        leaves->leaf14_ebx = source->cpuid(context, 0x14, 0).ebx;
+    if (highest >= 0x19)
+        leaves->leaf19_ebx = source->cpuid(context, 0x19, 0).ebx;
+    if (highest >= 0x1e)
+        leaves->leaf1e_1_eax = source->cpuid(context, 0x1e, 1).eax;
+    if (highest >= 0x24) {
+        struct cpu_x86_registers said = source->cpuid(context, 0x24, 0);
+        leaves->leaf24_ebx = said.ebx;
+        if (said.eax >= 1)
+            leaves->leaf24_1_ecx = source->cpuid(context, 0x24, 1).ecx;
+    }
+    if (highest >= 0x29)
+        leaves->leaf29_ebx = source->cpuid(context, 0x29, 0).ebx;
+}
+
+static void read_extended(struct cpu_x86_leaves *leaves, const struct cpu_x86_source *source)
+{
+    void *context = source->context;
+    uint32_t highest = source->cpuid(context, 0x80000000, 0).eax;
+    if (highest >= 0x80000001) {
+        struct cpu_x86_registers said = source->cpuid(context, 0x80000001, 0);
+        leaves->leaf80000001_ecx = said.ecx;
+        leaves->leaf80000001_edx = said.edx;
+    }
+    if (highest >= 0x80000008)
+        leaves->leaf80000008_ebx = source->cpuid(context, 0x80000008, 0).ebx;
+    if (highest >= 0x80000021)
+        leaves->leaf80000021_eax = source->cpuid(context, 0x80000021, 0).eax;
+}
+
+void cpu_read_x86(struct cpu_x86_leaves *leaves, const struct cpu_x86_source *source)
+{
+    enum { XSAVE_BY_OS = 1 << 27 }; /* OSXSAVE */
+    *leaves = (struct cpu_x86_leaves){0};
+    struct cpu_x86_registers said = source->cpuid(source->context, 1, 0);
+    leaves->leaf1_ecx = said.ecx;
+    leaves->leaf1_edx = said.edx;
+    if ((said.ecx & XSAVE_BY_OS) != 0)
+        leaves->xcr0 = source->xcr0(source->context);
+    read_basic(leaves, source);
+    read_extended(leaves, source);
+}
+
+/* ---- deciding ---- */
+
+static uint32_t word_at(const struct cpu_x86_leaves *leaves, uint16_t where)
+{
+    uint32_t word;
+    memcpy(&word, (const char *)leaves + where, sizeof(word));
+    return word;
+}
 
 static bool bit_is_set(const struct cpu_x86_leaves *leaves, const struct feature *feature)
 {
-    uint32_t word;
-    memcpy(&word, (const char *)leaves + feature->where, sizeof(word));
-    return (word >> feature->bit & 1) != 0 && (leaves->xcr0 & feature->state) == feature->state;
+    return (word_at(leaves, feature->where) >> feature->bit & 1) != 0 &&
+           (leaves->xcr0 & feature->state) == feature->state;
 }
 
 static bool has(const char *const *names, size_t count, const char *name)
@@ -189,9 +281,11 @@ static const char *level_of(const char *const *names, size_t count)
 }
 
 /* Features that more than one bit decides. */
-static size_t add_composed(const char **names, const struct cpu_x86_leaves *leaves, char avx10[16])
+static size_t add_composed(const char **names, const struct cpu_x86_leaves *leaves,
+                           char avx10[NAME_SIZE])
 {
     enum { KEY_LOCKER = 1 << 23, BY_OS = 1 << 0, WIDE = 1 << 2, AVX10 = 1 << 19 };
+    enum { PREFETCHI_INTEL = 1 << 14, PREFETCHI_AMD = 1 << 20 };
     size_t count = 0;
     if ((leaves->leaf7_ecx & KEY_LOCKER) != 0 && (leaves->leaf19_ebx & BY_OS) != 0) {
         names[count++] = "kl";
@@ -199,8 +293,29 @@ static size_t add_composed(const char **names, const struct cpu_x86_leaves *leav
             names[count++] = "widekl";
     }
     if ((leaves->leaf7_1_edx & AVX10) != 0 && (leaves->xcr0 & ZMM) == ZMM) {
-        snprintf(avx10, 16, "avx10.%u", (unsigned)(leaves->leaf24_ebx & 0xff));
+        snprintf(avx10, NAME_SIZE, "avx10.%u", (unsigned)(leaves->leaf24_ebx & 0xff));
         names[count++] = avx10;
+    }
+    if ((leaves->leaf7_1_edx & PREFETCHI_INTEL) != 0 ||
+        (leaves->leaf80000021_eax & PREFETCHI_AMD) != 0)
+        names[count++] = "prefetchi";
+    return count;
+}
+
+static size_t add_numbered(const char **names, const struct cpu_x86_leaves *leaves,
+                           char (*numbered)[NAME_SIZE])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < GROWING_COUNT; i++) {
+        uint32_t bits = word_at(leaves, growing[i].where) & ~growing[i].no_instructions;
+        for (size_t j = 0; j < FEATURE_COUNT; j++) {
+            if (features[j].where == growing[i].where)
+                bits &= ~(UINT32_C(1) << features[j].bit);
+        }
+        if (bits == 0)
+            continue;
+        snprintf(numbered[i], NAME_SIZE, "%s:%x", growing[i].name, (unsigned)bits);
+        names[count++] = numbered[i];
     }
     return count;
 }
@@ -208,8 +323,9 @@ static size_t add_composed(const char **names, const struct cpu_x86_leaves *leav
 enum b10_reason cpu_decide_x86(struct cpu_facts *facts, const struct cpu_x86_leaves *leaves,
                                struct b10_error *error)
 {
-    const char *names[FEATURE_COUNT + COMPOSED_COUNT];
-    char avx10[16];
+    const char *names[FEATURE_COUNT + COMPOSED_COUNT + GROWING_COUNT];
+    char avx10[NAME_SIZE];
+    char numbered[GROWING_COUNT][NAME_SIZE];
     size_t count = 0;
     for (size_t i = 0; i < FEATURE_COUNT; i++) {
         if (bit_is_set(leaves, &features[i]))
@@ -217,5 +333,6 @@ enum b10_reason cpu_decide_x86(struct cpu_facts *facts, const struct cpu_x86_lea
     }
     snprintf(facts->level, sizeof(facts->level), "%s", level_of(names, count));
     count += add_composed(names + count, leaves, avx10);
+    count += add_numbered(names + count, leaves, numbered);
     return cpu_set_features(facts, names, count, error);
 }
