@@ -20,6 +20,7 @@ struct stored_facts {
     const struct fact *items;
     size_t count;
     uint64_t host_code; /* files with code for its processor */
+    const char *key;    /* its own; NULL: not compared with an overridden one */
 };
 
 /* Also describes one difference, the one that decided: "cuda: '12.4' there, '12.8' here" ("" when

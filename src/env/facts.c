@@ -1,16 +1,12 @@
 #include "env/facts.h"
 
-#include <errno.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "base/guard.h"
 #include "base/parse.h"
-#include "env/cpu.h"
+#include "env/detection.h"
 
 enum { TAGS_LIMIT = 32, TAG_NAME_LIMIT = 32, TAG_VALUE_LIMIT = 64 };
 
@@ -18,7 +14,18 @@ static const char tag_name_bytes[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
 static const char tag_value_bytes[] =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-";
 
+static const char device_unknown[] = "cuda-unknown";
+
 /* ---- the list ---- */
+
+/* Facts are lines in a key, a manifest and a log, whatever a kernel or a driver said. */
+static void keep_printable(char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text < ' ' || *text > '~')
+            *text = '?';
+    }
+}
 
 enum b10_reason facts_add(struct facts *facts, const char *name, const char *value,
                           struct b10_error *error)
@@ -31,6 +38,7 @@ enum b10_reason facts_add(struct facts *facts, const char *name, const char *val
         free(fact.value);
         return error_no_memory(error);
     }
+    keep_printable(fact.value);
     size_t at = facts->count;
     for (; at > 0 && strcmp(facts->items[at - 1].name, name) > 0; at--)
         facts->items[at] = facts->items[at - 1];
@@ -123,83 +131,129 @@ enum b10_reason facts_check_tags(const char *tags, struct b10_error *error)
     return add_tags(&unused, tags, error);
 }
 
-/* ---- detection ---- */
+/* ---- what the GPU steps said ---- */
 
-struct detection {
-    char os[32];
-    char architecture[32];
-    char level[32];
-    char features[2048];
-};
-
-/* The process keeps the first answer. Threads that detect at the same time come to the same one;
- * one of them publishes it, and nobody waits. */
-enum { DETECTION_NONE, DETECTION_BEING_WRITTEN, DETECTION_KNOWN };
-static _Atomic int detection_state = DETECTION_NONE;
-static struct detection detection_known;
-
-static enum b10_reason detect(struct detection *detection, struct b10_error *error)
+static void add_step(struct facts *facts, const char *step, const char *said, const char *what)
 {
-    struct utsname names;
-    if (uname(&names) != 0)
-        return error_errno(error, errno, "cannot ask for the operating system");
-    snprintf(detection->os, sizeof(detection->os), "%.31s", names.sysname);
-    for (char *c = detection->os; *c != '\0'; c++) {
-        if (*c >= 'A' && *c <= 'Z')
-            *c = (char)(*c - 'A' + 'a');
+    char text[2 * GPU_SAID_SIZE];
+    snprintf(text, sizeof(text), "%s%s", said, what);
+    keep_printable(text);
+    size_t used = strlen(facts->steps);
+    size_t left = sizeof(facts->steps) - used;
+    int length = snprintf(facts->steps + used, left, "%s=%s\n", step, text);
+    if (length < 0 || (size_t)length >= left)
+        facts->steps[used] = '\0';
+}
+
+static void tell_steps(struct facts *facts, const struct gpu_detection *gpu, unsigned steps)
+{
+    const char *answer = gpu->verdict == GPU_KNOWN ? "answered" : "no visible device";
+    for (int i = 0; i < GPU_STEP_COUNT; i++) {
+        const struct gpu_said *said = &gpu->said[i];
+        if (said->tried)
+            add_step(facts, gpu_step_name((enum gpu_step)i), said->text,
+                     said->answered && said->text[0] == '\0' ? answer : "");
     }
-    SCOPED(cpu_facts) struct cpu_facts cpu = CPU_FACTS_NONE;
-    TRY(cpu_detect(&cpu, error));
-    if (cpu.features.size >= sizeof(detection->features))
-        return error_set(error, B10_REASON_INTERNAL, "CPU features of %zu bytes",
-                         cpu.features.size);
-    memcpy(detection->architecture, cpu.architecture, sizeof(cpu.architecture));
-    memcpy(detection->level, cpu.level, sizeof(cpu.level));
-    memcpy(detection->features, cpu.features.data, cpu.features.size + 1);
+    if (steps == 0)
+        add_step(facts, "cpu", "B10_GPU_PROBE is off", "");
+    else if (gpu->verdict == GPU_UNKNOWN)
+        add_step(facts, "cpu", "no host without a GPU: there is ", gpu->signs);
+    else if (!gpu->answered)
+        add_step(facts, "cpu", "no sign of a GPU", "");
+}
+
+/* ---- device facts ---- */
+
+static enum b10_reason add_kind(struct facts *facts, size_t number, const struct gpu *gpu,
+                                struct b10_error *error)
+{
+    const struct {
+        const char *suffix;
+        const char *value;
+    } parts[] = {{"name", gpu->name}, {"capability", gpu->capability}, {"mig", gpu->mig}};
+    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+        char name[40];
+        if (parts[i].value[0] == '\0')
+            continue;
+        snprintf(name, sizeof(name), "gpu.%zu.%s", number, parts[i].suffix);
+        TRY(facts_add(facts, name, parts[i].value, error));
+    }
     return B10_REASON_OK;
 }
 
-static enum b10_reason detect_once(struct detection *detection, struct b10_error *error)
+static enum b10_reason add_gpus(struct facts *facts, const struct gpus *gpus,
+                                struct b10_error *error)
 {
-    if (atomic_load_explicit(&detection_state, memory_order_acquire) == DETECTION_KNOWN) {
-        *detection = detection_known;
-        return B10_REASON_OK;
-    }
-    *detection = (struct detection){0};
-    TRY(detect(detection, error));
-    int expected = DETECTION_NONE;
-    if (atomic_compare_exchange_strong(&detection_state, &expected, DETECTION_BEING_WRITTEN)) {
-        detection_known = *detection;
-        atomic_store_explicit(&detection_state, DETECTION_KNOWN, memory_order_release);
-    }
+    for (size_t i = 0; i < gpus->count; i++)
+        TRY(add_kind(facts, i + 1, &gpus->kinds[i], error));
+    if (gpus->cuda[0] != '\0')
+        TRY(facts_add(facts, "cuda", gpus->cuda, error));
+    if (gpus->driver[0] != '\0')
+        TRY(facts_add(facts, "gpu_driver", gpus->driver, error));
     return B10_REASON_OK;
+}
+
+static enum b10_reason add_device(struct facts *facts, const struct gpu_probe *probe,
+                                  struct b10_error *error)
+{
+    struct gpu_detection gpu;
+    TRY(detection_gpu(&gpu, probe, error));
+    tell_steps(facts, &gpu, probe->steps);
+    if (gpu.answered)
+        facts->detection = gpu_step_name(gpu.step);
+    switch (gpu.verdict) {
+    case GPU_NONE:
+        return facts_add(facts, "device", "cpu", error);
+    case GPU_UNKNOWN:
+        facts->detection = "unknown";
+        return facts_add(facts, "device", device_unknown, error);
+    case GPU_KNOWN:
+        break;
+    }
+    TRY(facts_add(facts, "device", "cuda", error));
+    return add_gpus(facts, &gpu.gpus, error);
+}
+
+bool facts_device_unknown(const struct facts *facts)
+{
+    const char *device = facts_get(facts, "device");
+    return device != NULL && strcmp(device, device_unknown) == 0;
 }
 
 /* ---- all of them ---- */
 
-static enum b10_reason collect(struct facts *facts, const char *kind, const char *tags,
-                               const char *override, struct b10_error *error)
+static enum b10_reason add_cpu(struct facts *facts, struct b10_error *error)
 {
-    struct detection detection;
-    TRY(detect_once(&detection, error));
+    struct detection_cpu cpu;
+    TRY(detection_cpu(&cpu, error));
     facts->detection = "cpu";
+    TRY(facts_add(facts, "os", cpu.os, error));
+    TRY(facts_add(facts, "arch", cpu.architecture, error));
+    TRY(facts_add(facts, "cpu", cpu.level, error));
+    return facts_add(facts, "cpu_features", cpu.features, error);
+}
+
+static enum b10_reason collect(struct facts *facts, const char *kind, const char *tags,
+                               const char *override, const struct gpu_probe *probe,
+                               struct b10_error *error)
+{
+    TRY(add_cpu(facts, error));
     TRY(facts_add(facts, "kind", kind, error));
-    TRY(facts_add(facts, "os", detection.os, error));
-    TRY(facts_add(facts, "arch", detection.architecture, error));
-    TRY(facts_add(facts, "cpu", detection.level, error));
-    TRY(facts_add(facts, "cpu_features", detection.features, error));
     if (override != NULL && *override != '\0') {
         facts->detection = "override";
         TRY(facts_add(facts, "environment_key", override, error));
+    } else {
+        TRY(add_device(facts, probe, error));
     }
     return tags != NULL ? add_tags(facts, tags, error) : B10_REASON_OK;
 }
 
 enum b10_reason facts_collect(struct facts *facts, const char *kind, const char *tags,
-                              const char *override, struct b10_error *error)
+                              const char *override, const struct gpu_probe *probe,
+                              struct b10_error *error)
 {
     SCOPED(facts) struct facts fresh = FACTS_NONE;
-    TRY(collect(&fresh, kind, tags, override, error));
+    TRY(collect(&fresh, kind, tags, override, probe, error));
     *facts = fresh;
     fresh = (struct facts)FACTS_NONE;
     return B10_REASON_OK;

@@ -5,11 +5,23 @@
 
 #include "base/digest.h"
 #include "base/guard.h"
-#include "fs/path.h"
 
 static const char key_bytes[] = "abcdefghijklmnopqrstuvwxyz0123456789._-";
 
-enum { KEY_LIMIT = B10_KEY_SIZE - 8, KEY_PART_LIMIT = 32 };
+/* Bytes of each part: with all of them full a key has 191. */
+enum {
+    KEY_LIMIT = B10_KEY_SIZE - 8,
+    KIND_LIMIT = 16,
+    DEVICE_LIMIT = 12,
+    NAME_LIMIT = 48,
+    PROFILE_LIMIT = 16,
+    MORE_LIMIT = 7,
+    CAPABILITY_LIMIT = 6,
+    VERSION_LIMIT = 12,
+    ARCHITECTURE_LIMIT = 16,
+    LEVEL_LIMIT = 12,
+    OS_LIMIT = 12,
+};
 
 bool key_is_valid(const char *text)
 {
@@ -17,120 +29,126 @@ bool key_is_valid(const char *text)
     return length > 0 && length <= KEY_LIMIT && text[0] != '.' && strspn(text, key_bytes) == length;
 }
 
-/* ---- making ---- */
+/* ---- parts ---- */
 
-/* Appends `value` in the letters of a key, and a hyphen. */
-static void append_part(struct key *key, const char *value)
+/* Appends `before` and then the beginning of `value` in the letters of a key. */
+static void append(char text[B10_KEY_SIZE], const char *before, const char *value, size_t limit)
 {
-    size_t used = strlen(key->text);
-    for (size_t i = 0; value[i] != '\0' && i < KEY_PART_LIMIT; i++) {
+    size_t used = strlen(text);
+    used += (size_t)snprintf(text + used, B10_KEY_SIZE - used, "%s", before);
+    for (size_t i = 0; value[i] != '\0' && i < limit; i++) {
         char c = value[i];
         if (c >= 'A' && c <= 'Z')
             c = (char)(c - 'A' + 'a');
-        if (strchr(key_bytes, c) == NULL)
+        if (strchr(key_bytes, c) == NULL || (used == 0 && c == '.'))
             c = '_';
-        key->text[used++] = c;
+        text[used++] = c;
     }
-    key->text[used++] = '-';
-    key->text[used] = '\0';
+    text[used] = '\0';
 }
 
-enum b10_reason key_make(struct key *key, const struct facts *facts, struct b10_error *error)
+static enum b10_reason append_fact(char text[B10_KEY_SIZE], const char *before,
+                                   const struct facts *facts, const char *name, size_t limit,
+                                   struct b10_error *error)
 {
-    static const char *const parts[] = {"kind", NULL, "arch", "cpu", "os"}; /* NULL: the device */
-    *key = (struct key){.overridden = false};
-    const char *override = facts_get(facts, "environment_key");
-    if (override != NULL) {
-        if (!key_is_valid(override))
-            return error_set(error, B10_REASON_CONFIG, "B10_ENVIRONMENT_KEY is no valid key");
-        snprintf(key->text, sizeof(key->text), "%s", override);
-        key->overridden = true;
-        return B10_REASON_OK;
-    }
-    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
-        const char *value = parts[i] != NULL ? facts_get(facts, parts[i]) : "cpu";
-        if (value == NULL)
-            return error_set(error, B10_REASON_INTERNAL, "no fact '%s' for the key", parts[i]);
-        append_part(key, value);
-    }
-    SCOPED(bytes) struct bytes text = BYTES_EMPTY;
-    TRY(facts_text(facts, &text, error));
-    char digest[17];
-    digest_64_text(digest, text.data, text.size);
-    size_t used = strlen(key->text);
-    snprintf(key->text + used, sizeof(key->text) - used, "%s", digest);
+    const char *value = facts_get(facts, name);
+    if (value == NULL)
+        return error_set(error, B10_REASON_INTERNAL, "no fact '%s' for the key", name);
+    append(text, before, value, limit);
     return B10_REASON_OK;
 }
 
-/* ---- comparing ---- */
-
-static const char *find(const struct fact *facts, size_t count, const char *name)
+static bool has_gpus(const struct facts *facts)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(facts[i].name, name) == 0)
-            return facts[i].value;
+    const char *device = facts_get(facts, "device");
+    return device != NULL && strcmp(device, "cuda") == 0;
+}
+
+/* Kinds of device beyond the first. */
+static size_t more_kinds(const struct facts *facts)
+{
+    char name[40];
+    size_t count = 0;
+    do
+        snprintf(name, sizeof(name), "gpu.%zu.name", count + 2);
+    while (facts_get(facts, name) != NULL && ++count < 99);
+    return count;
+}
+
+static enum b10_reason append_gpu(char text[B10_KEY_SIZE], const struct facts *facts,
+                                  struct b10_error *error)
+{
+    TRY(append_fact(text, "-", facts, "gpu.1.name", NAME_LIMIT, error));
+    const char *profile = facts_get(facts, "gpu.1.mig");
+    if (profile != NULL)
+        append(text, "-mig_", profile, PROFILE_LIMIT);
+    const size_t more = more_kinds(facts);
+    if (more > 0) {
+        char and[32];
+        snprintf(and, sizeof(and), "%zu_more", more);
+        append(text, "-and_", and, MORE_LIMIT);
     }
-    return NULL;
+    return append_fact(text, "-sm", facts, "gpu.1.capability", CAPABILITY_LIMIT, error);
 }
 
-static bool decides(const struct key *key, const char *name)
+/* Everything before what may differ in a fallback. */
+static enum b10_reason append_head(char text[B10_KEY_SIZE], const struct facts *facts,
+                                   struct b10_error *error)
 {
-    return !key->overridden || strcmp(name, "kind") == 0 || strcmp(name, "arch") == 0;
+    text[0] = '\0';
+    TRY(append_fact(text, "", facts, "kind", KIND_LIMIT, error));
+    TRY(append_fact(text, "-", facts, "device", DEVICE_LIMIT, error));
+    if (!has_gpus(facts))
+        return append_fact(text, "-", facts, "arch", ARCHITECTURE_LIMIT, error);
+    TRY(append_gpu(text, facts, error));
+    if (facts_get(facts, "cuda") != NULL)
+        return B10_REASON_OK;
+    TRY(append_fact(text, "-driver", facts, "gpu_driver", VERSION_LIMIT, error));
+    return append_fact(text, "-", facts, "arch", ARCHITECTURE_LIMIT, error);
 }
 
-/* What is known about the differences so far. */
-struct verdict {
-    const char *name; /* of the first one that is to be described; NULL: none */
-    const char *there;
-    const char *here;
-    bool decisive; /* that one, and so the whole */
-};
-
-/* Decisive differences go before others, then the first by name. */
-static void consider(struct verdict *verdict, const struct key *key, const char *name,
-                     const char *there, const char *here)
+static enum b10_reason append_tail(char text[B10_KEY_SIZE], const struct facts *facts,
+                                   struct b10_error *error)
 {
-    if (there != NULL && here != NULL && strcmp(there, here) == 0)
+    if (has_gpus(facts) && facts_get(facts, "cuda") != NULL) {
+        TRY(append_fact(text, "-cuda", facts, "cuda", VERSION_LIMIT, error));
+        TRY(append_fact(text, "-", facts, "arch", ARCHITECTURE_LIMIT, error));
+    }
+    TRY(append_fact(text, "-", facts, "cpu", LEVEL_LIMIT, error));
+    TRY(append_fact(text, "-", facts, "os", OS_LIMIT, error));
+    SCOPED(bytes) struct bytes digested = BYTES_EMPTY;
+    TRY(facts_text(facts, &digested, error));
+    char digest[17];
+    digest_64_text(digest, digested.data, digested.size);
+    append(text, "-", digest, sizeof(digest));
+    return B10_REASON_OK;
+}
+
+/* ---- the key ---- */
+
+enum b10_reason key_make(struct key *key, const struct facts *facts, struct b10_error *error)
+{
+    *key = (struct key){.overridden = false};
+    const char *override = facts_get(facts, "environment_key");
+    if (override == NULL) {
+        TRY(append_head(key->text, facts, error));
+        return append_tail(key->text, facts, error);
+    }
+    if (!key_is_valid(override))
+        return error_set(error, B10_REASON_CONFIG, "B10_ENVIRONMENT_KEY is no valid key");
+    snprintf(key->text, sizeof(key->text), "%s", override);
+    key->overridden = true;
+    return B10_REASON_OK;
+}
+
+void key_fallback_prefix(char prefix[B10_KEY_SIZE], const struct key *key,
+                         const struct facts *facts)
+{
+    prefix[0] = '\0';
+    if (key->overridden || facts_device_unknown(facts))
         return;
-    bool decisive = decides(key, name);
-    if (verdict->name != NULL) {
-        bool later = strcmp(name, verdict->name) >= 0;
-        if (verdict->decisive != decisive ? verdict->decisive : later)
-            return;
-    }
-    *verdict = (struct verdict){name, there, here, decisive};
-}
-
-static void describe(const struct verdict *verdict, char *difference, size_t size)
-{
-    char name[64];
-    char texts[2][1200] = {"none", "none"};
-    const char *values[2] = {verdict->there, verdict->here};
-    for (size_t i = 0; i < 2; i++) {
-        if (values[i] == NULL)
-            continue;
-        texts[i][0] = '\'';
-        path_quote(texts[i] + 1, sizeof(texts[i]) - 2, values[i]);
-        strncpy(texts[i] + strlen(texts[i]), "'", 2);
-    }
-    path_quote(name, sizeof(name), verdict->name);
-    snprintf(difference, size, "%s: %s there, %s here", name, texts[0], texts[1]);
-}
-
-bool key_matches(const struct key *key, const struct facts *here, const struct fact *there,
-                 size_t there_count, char *difference, size_t size)
-{
-    struct verdict verdict = {0};
-    for (size_t i = 0; i < there_count; i++)
-        consider(&verdict, key, there[i].name, there[i].value, facts_get(here, there[i].name));
-    for (size_t i = 0; i < here->count; i++) {
-        const char *name = here->items[i].name;
-        consider(&verdict, key, name, find(there, there_count, name), here->items[i].value);
-    }
-    if (size > 0)
-        *difference = '\0';
-    if (verdict.name == NULL)
-        return true;
-    describe(&verdict, difference, size);
-    return !verdict.decisive;
+    if (append_head(prefix, facts, NULL) != B10_REASON_OK)
+        prefix[0] = '\0';
+    else
+        append(prefix, has_gpus(facts) && facts_get(facts, "cuda") != NULL ? "-cuda" : "-", "", 0);
 }

@@ -1,8 +1,13 @@
 /* The environment key: facts as a name that is readable and safe as a file name.
  *
  *     inductor-cpu-x86_64-avx512-linux-77ab01de1f3a9c20
+ *     inductor-cuda-nvidia_h100_80gb_hbm3-sm90-cuda12.8-x86_64-avx512-linux-1f3a9c2077aa01de
+ *     inductor-cuda-unknown-x86_64-avx512-linux-0d7c51c33b9a60e4
  *
  * kind, device, architecture, class, operating system, then 64 bits of a BLAKE2b over facts_text().
+ * The device names the first kind of GPU ("-mig_1g.10gb" behind its name for a MIG device) and how
+ * many more kinds there are ("-and_1_more"); what only /proc told is "smx" and "driver535.309.01"
+ * in place of the CUDA version.
  * At most 200 bytes of [a-z0-9._-], no leading dot. With an override the key is the override.
  * Threads: any.
  */
@@ -25,11 +30,9 @@ bool key_is_valid(const char *text);
 MUST_CHECK enum b10_reason key_make(struct key *key, const struct facts *facts,
                                     struct b10_error *error);
 
-/* Whether facts stored in an archive are this host's. On a difference that matters: false, and the
- * name of the first differing fact and both values in `difference` ("cpu_features: 'a' there, 'b'
- * here"; a missing one is "none"). With an overridden key only kind and arch matter; other
- * differences are still described, with true. `difference` is "" when all are equal. */
-bool key_matches(const struct key *key, const struct facts *here, const struct fact *there,
-                 size_t there_count, char *difference, size_t size);
+/* What all keys begin with whose archives may serve as a fallback for these facts: everything up to
+ * the CUDA version, or without a GPU up to the processor's class. "" with an overridden key. */
+void key_fallback_prefix(char prefix[B10_KEY_SIZE], const struct key *key,
+                         const struct facts *facts);
 
 #endif
