@@ -170,7 +170,7 @@ typedef struct b10_cache_info {
     /* seconds since the epoch, from the archive's manifest; 0 if unknown */
     int64_t b10fs_created_time;
     /* which step answered for the device: "driver", "nvml", "spawn", "proc"; "cpu" where there is
-     * no GPU, "unknown" where no step can tell, "override" with B10_ENVIRONMENT_KEY */
+     * no sign of a GPU, "unknown" where no step can tell, "override" with B10_ENVIRONMENT_KEY */
     char detection[64];
     char facts[4096]; /* every key fact, one `name=value` per line, sorted by name */
     /* one `step=what it said` per line, in the order in which they were tried */

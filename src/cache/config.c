@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/guard.h"
 #include "cache/setting.h"
@@ -35,6 +36,22 @@ static void read_environment(struct host_environment *environment)
     };
 }
 
+/* What CUDA obeys when it counts devices. */
+static enum b10_reason read_cuda(struct settings *settings, struct b10_error *error)
+{
+    const struct {
+        const char *name;
+        char **to;
+    } variables[] = {{"CUDA_VISIBLE_DEVICES", &settings->visible_devices},
+                     {"CUDA_DEVICE_ORDER", &settings->device_order}};
+    for (size_t i = 0; i < sizeof(variables) / sizeof(*variables); i++) {
+        const char *value = getenv(variables[i].name);
+        if (value != NULL && (*variables[i].to = strdup(value)) == NULL)
+            return error_no_memory(error);
+    }
+    return B10_REASON_OK;
+}
+
 /* ---- one reading ---- */
 
 static enum b10_reason reading_begin(struct reading *reading, const struct b10_config *config,
@@ -45,6 +62,7 @@ static enum b10_reason reading_begin(struct reading *reading, const struct b10_c
     reading->settings = settings;
     reading->log = log;
     settings->kind = "inductor";
+    reading->virtual_env = getenv("VIRTUAL_ENV");
     struct host_environment environment;
     read_environment(&environment);
     return host_read(&reading->host, &environment, error);
@@ -71,6 +89,16 @@ enum b10_reason setting_need(struct reading *reading, enum setting_id id, struct
     return B10_REASON_OK;
 }
 
+static enum b10_reason read_recorded(struct settings *settings, struct b10_error *error)
+{
+    for (char **variable = environ; variable != NULL && *variable != NULL; variable++)
+        TRY(recorded_take(&settings->recorded, *variable, error));
+    if (*settings->python_prefix == '\0')
+        return B10_REASON_OK;
+    return recorded_add(&settings->recorded, setting_row(SETTING_PYTHON_PREFIX)->name,
+                        settings->python_prefix, error);
+}
+
 /* Being off is said before any other variable is judged; the level counts for every warning. */
 static enum b10_reason read_switches(struct reading *reading, enum settings_need need,
                                      struct log *log, struct b10_error *error)
@@ -94,6 +122,8 @@ enum b10_reason settings_read(struct settings *settings, const struct b10_config
     TRY(read_switches(&reading, need, log, error));
     for (size_t i = 0; i < SETTING_COUNT; i++)
         TRY(setting_need(&reading, (enum setting_id)i, error));
+    TRY(read_cuda(&fresh, error));
+    TRY(read_recorded(&fresh, error));
     fresh.temporary_dir = HEAP_TAKE(reading.host.temporary_dir);
     fresh.home_dir = HEAP_TAKE(reading.host.home_dir);
     *settings = fresh;
@@ -110,6 +140,10 @@ void settings_release(struct settings *settings)
     free(settings->home_dir);
     free(settings->tags);
     free(settings->environment_key);
+    free(settings->visible_devices);
+    free(settings->device_order);
+    free(settings->python_prefix);
+    recorded_release(&settings->recorded);
     for (size_t i = 0; i < settings->root_count; i++) {
         free(settings->roots[i].name);
         free(settings->roots[i].path);

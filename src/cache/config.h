@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "cache/recorded.h"
 
 enum save_mode { SAVE_IF_ABSENT, SAVE_REPLACE, SAVE_NEVER };
 
@@ -43,9 +44,17 @@ struct settings {
     const char *kind;      /* "inductor": kind of the archive and name of the main root */
     char *tags;            /* owned */
     char *environment_key; /* owned: "" for none */
+    unsigned gpu_steps;    /* bits 1 << enum gpu_step: what may be asked which GPU there is */
+    /* owned: CUDA_VISIBLE_DEVICES and CUDA_DEVICE_ORDER, which belong to CUDA and are no settings
+     * of ours; NULL if unset, which is not "" */
+    char *visible_devices;
+    char *device_order;
+    char *python_prefix; /* owned: path of the Python environment, "" if unknown */
     int compression_level;
     unsigned threads; /* 0: automatic */
     int log_level;    /* b10_log_level */
+    /* owned: what an archive records of the environment; python_prefix is in it */
+    struct recorded recorded;
 };
 
 #define SETTINGS_NONE                                                                              \

@@ -11,9 +11,9 @@
 #include "archive/check.h"
 #include "base/guard.h"
 #include "cache/identity.h"
+#include "cache/listing.h"
 #include "cache/names.h"
 #include "cache/scan.h"
-#include "fs/dirs.h"
 #include "fs/path.h"
 
 /* ---- shared ---- */
@@ -72,9 +72,7 @@ static enum b10_reason inspect_archive(const struct settings *settings,
     TRY(names_open_archive(&reader, &volume, identity->key.text, error));
     const struct manifest *manifest = &reader.manifest;
     char difference[512];
-    bool ours = key_matches(&identity->key, &identity->facts, manifest->facts, manifest->fact_count,
-                            difference, sizeof(difference));
-    if (!ours) {
+    if (identity_compare(identity, manifest, difference, sizeof(difference)) != MATCH_EXACT) {
         info->b10fs_cache_exists = 0;
         info->b10fs_cache_bytes = 0;
         log_info(log, "'%s' is of another environment: %s", reader.name, difference);
@@ -119,6 +117,7 @@ static void describe(const struct settings *settings, const struct identity *ide
     copy_text(info->shared_directory, sizeof(info->shared_directory), settings->shared_dir);
     snprintf(info->archive, sizeof(info->archive), "%s/%s", settings->shared_dir, name);
     copy_text(info->detection, sizeof(info->detection), identity->facts.detection);
+    copy_text(info->detection_steps, sizeof(info->detection_steps), identity->facts.steps);
     show_facts(info->facts, sizeof(info->facts), identity->facts.items, identity->facts.count);
 }
 
@@ -131,73 +130,12 @@ enum b10_reason inspect_info(const struct settings *settings, struct log *log,
     TRY(identity_collect(&identity, settings, error));
     describe(settings, &identity, info);
     TRY(tolerate(inspect_local(settings, info, &found), &found, log, error));
-    if (!settings->enabled)
+    if (!settings->enabled || facts_device_unknown(&identity.facts))
         return B10_REASON_OK;
     return tolerate(inspect_archive(settings, &identity, log, info, &found), &found, log, error);
 }
 
 /* ---- list ---- */
-
-struct listed {
-    struct timespec modified;
-    struct b10_cache_entry entry;
-};
-
-/* Newest first, then by name. */
-static int by_age(const void *a, const void *b)
-{
-    const struct listed *x = a;
-    const struct listed *y = b;
-    if (x->modified.tv_sec != y->modified.tv_sec)
-        return x->modified.tv_sec < y->modified.tv_sec ? 1 : -1;
-    if (x->modified.tv_nsec != y->modified.tv_nsec)
-        return x->modified.tv_nsec < y->modified.tv_nsec ? 1 : -1;
-    return strcmp(x->entry.filename, y->entry.filename);
-}
-
-/* False for what is no archive, or vanished since its name was read. */
-static bool list_entry(struct listed *listed, int dirfd, const char *name, const char *current)
-{
-    char key[B10_KEY_SIZE];
-    struct stat stat;
-    if (!names_parse(name, key))
-        return false;
-    if (fstatat(dirfd, name, &stat, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(stat.st_mode))
-        return false;
-    *listed = (struct listed){.modified = stat.st_mtim};
-    struct b10_cache_entry *entry = &listed->entry;
-    copy_text(entry->filename, sizeof(entry->filename), name);
-    copy_text(entry->environment_key, sizeof(entry->environment_key), key);
-    entry->size_bytes = (uint64_t)stat.st_size;
-    entry->created_time = stat.st_mtim.tv_sec;
-    entry->is_current_environment = strcmp(key, current) == 0;
-    return true;
-}
-
-/* *out: to be freed. Without a shared directory there are none. */
-static enum b10_reason list_volume(struct listed **out, size_t *count,
-                                   const struct settings *settings, const char *current,
-                                   struct b10_error *error)
-{
-    SCOPED(volume) struct volume volume = VOLUME_CLOSED;
-    SCOPED(dirs_names) struct dirs_names names = {0};
-    struct b10_error found = ERROR_NONE;
-    enum b10_reason reason = volume_open(&volume, settings, false, &found);
-    if (reason == B10_REASON_ABSENT)
-        return B10_REASON_OK;
-    if (reason != B10_REASON_OK)
-        return error_copy(error, &found);
-    TRY(dirs_list(&names, volume.dirfd, volume.path, error));
-    struct listed *all = calloc(names.count + 1, sizeof(*all));
-    if (all == NULL)
-        return error_no_memory(error);
-    *out = all;
-    for (size_t i = 0; i < names.count; i++)
-        *count += list_entry(&all[*count], volume.dirfd, names.names[i], current);
-    if (*count > 1)
-        qsort(all, *count, sizeof(*all), by_age);
-    return B10_REASON_OK;
-}
 
 /* The list and its entries in one piece of memory. */
 struct list_block {
@@ -209,11 +147,12 @@ enum b10_reason inspect_list(const struct settings *settings, struct b10_cache_l
                              struct b10_error *error)
 {
     SCOPED(identity) struct identity identity = IDENTITY_NONE;
+    SCOPED(volume) struct volume volume = VOLUME_CLOSED;
     SCOPED(heap) struct listed *found = NULL;
     size_t count = 0;
     TRY(identity_collect(&identity, settings, error));
     if (settings->enabled)
-        TRY(list_volume(&found, &count, settings, identity.key.text, error));
+        TRY(listing_read(&found, &count, &volume, settings, identity.key.text, error));
     struct list_block *block = calloc(1, sizeof(*block) + count * sizeof(block->entries[0]));
     if (block == NULL)
         return error_no_memory(error);

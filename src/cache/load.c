@@ -13,7 +13,7 @@
 #include "archive/unpack.h"
 #include "base/guard.h"
 #include "cache/identity.h"
-#include "cache/names.h"
+#include "cache/listing.h"
 #include "cache/report.h"
 #include "cache/scan.h"
 #include "cache/staging.h"
@@ -24,6 +24,9 @@
 /* More than most hosts' idle processors: they also hide the volume's latency. */
 enum { DEFAULT_THREADS = 8 };
 
+/* Archives of similar keys whose tails are read, at most. */
+enum { FALLBACKS_MAX = 16 };
+
 /* What every step of one load shares. */
 struct load {
     const struct settings *settings;
@@ -32,6 +35,9 @@ struct load {
     struct b10_report *report;
     struct identity identity; /* owned */
     struct volume volume;     /* owned */
+    const char *key;          /* of the archive that is tried */
+    bool admitted;            /* its facts allow it */
+    char difference[512];     /* in what they differ */
 };
 
 static void load_guard(struct load *load)
@@ -63,19 +69,25 @@ static enum b10_reason require_local_absent(const struct settings *settings, str
     return B10_REASON_OK;
 }
 
-/* Whether this archive belongs here: every fact that it was made under is this host's. */
-static enum b10_reason admit_facts(const struct load *load, const struct reader *archive,
+static bool is_exact(const struct load *load)
+{
+    return load->key == load->identity.key.text;
+}
+
+/* Whether this archive may be used here: every fact that it was made under is this host's, or, of
+ * another key, differs in a way that does no harm. */
+static enum b10_reason admit_facts(struct load *load, const struct reader *archive,
                                    struct b10_error *error)
 {
-    char difference[512];
-    if (key_matches(&load->identity.key, &load->identity.facts, archive->manifest.facts,
-                    archive->manifest.fact_count, difference, sizeof(difference))) {
-        if (difference[0] != '\0')
-            log_info(load->log, "'%s' was made under other facts: %s", archive->name, difference);
-        return B10_REASON_OK;
-    }
-    return error_set(error, B10_REASON_ABSENT, "'%s' is for another environment: %s", archive->name,
-                     difference);
+    const enum match wanted = is_exact(load) ? MATCH_EXACT : MATCH_FALLBACK;
+    load->admitted = identity_compare(&load->identity, &archive->manifest, load->difference,
+                                      sizeof(load->difference)) == wanted;
+    if (!load->admitted)
+        return error_set(error, B10_REASON_ABSENT, "'%s' is for another environment: %s",
+                         archive->name, load->difference);
+    if (is_exact(load) && load->difference[0] != '\0')
+        log_info(load->log, "'%s' was made under other facts: %s", archive->name, load->difference);
+    return B10_REASON_OK;
 }
 
 /* The nearest existing directory at or above `path`: where what will be written there lands. */
@@ -126,7 +138,7 @@ static void report_load(const struct load *load, const struct reader *archive,
 }
 
 /* The road, once. */
-static enum b10_reason load_archive(const struct load *load, struct b10_error *error)
+static enum b10_reason load_archive(struct load *load, struct b10_error *error)
 {
     SCOPED(reader) struct reader archive = READER_CLOSED;
     SCOPED(staging) struct staging *staging = NULL; /* discarded unless committed */
@@ -136,7 +148,7 @@ static enum b10_reason load_archive(const struct load *load, struct b10_error *e
     const unsigned wanted = load->settings->threads;
     const unsigned threads = wanted == 0 ? DEFAULT_THREADS : pool_threads(wanted, POOL_THREADS_MAX);
 
-    TRY(names_open_archive(&archive, &load->volume, load->identity.key.text, error));
+    TRY(names_open_archive(&archive, &load->volume, load->key, error));
     TRY(admit_facts(load, &archive, error));
     TRY(admit_size(load, &archive, error));
     TRY(staging_begin(&staging, load->settings, &archive.manifest, load->log, error));
@@ -150,7 +162,7 @@ static enum b10_reason load_archive(const struct load *load, struct b10_error *e
 }
 
 /* ESTALE in the middle: the file was replaced on another host. Opened again it is the new one. */
-static enum b10_reason load_current(const struct load *load, struct b10_error *error)
+static enum b10_reason load_current(struct load *load, struct b10_error *error)
 {
     struct b10_error found = ERROR_NONE;
     enum b10_reason reason = load_archive(load, &found);
@@ -182,8 +194,7 @@ static bool is_damaged_itself(const struct load *load)
 {
     SCOPED(reader) struct reader archive = READER_CLOSED;
     struct b10_error found = ERROR_NONE;
-    enum b10_reason reason =
-        names_open_archive(&archive, &load->volume, load->identity.key.text, &found);
+    enum b10_reason reason = names_open_archive(&archive, &load->volume, load->key, &found);
     if (reason == B10_REASON_OK)
         reason = check_archive(&archive, load->progress, &found);
     return is_damage(reason);
@@ -194,31 +205,30 @@ static void set_aside(const struct load *load, const struct stat *judged)
     bool done = false;
     struct b10_error error = ERROR_NONE;
     if (!is_damaged_itself(load)) {
-        log_warn(load->log, "the archive of '%s' itself is intact", load->identity.key.text);
+        log_warn(load->log, "the archive of '%s' itself is intact", load->key);
         return;
     }
-    if (names_set_aside(&load->volume, load->identity.key.text, judged, &done, &error) !=
-        B10_REASON_OK) {
+    if (names_set_aside(&load->volume, load->key, judged, &done, &error) != B10_REASON_OK) {
         log_warn(load->log, "cannot set the damaged archive aside: %s", error.message);
         return;
     }
     if (done) {
         load->report->archives_set_aside++;
         log_warn(load->log, "the damaged archive of '%s' is set aside; the next save replaces it",
-                 load->identity.key.text);
+                 load->key);
     }
 }
 
 /* Damage is believed only when it is seen twice through two separate opens of the same file: a
  * replica with a passing fault neither destroys a good archive nor starts cold because of it. */
-static enum b10_reason load_again(const struct load *load, const struct stat *first,
+static enum b10_reason load_again(struct load *load, const struct stat *first,
                                   const struct b10_error *damage, struct b10_error *error)
 {
     char name[NAMES_SIZE];
     struct stat second;
     struct b10_error again = ERROR_NONE;
     log_warn(load->log, "%s; reading it once more", damage->message);
-    names_archive(name, load->identity.key.text);
+    names_archive(name, load->key);
     drop_cached_pages(load, name);
     const bool known = fstatat(load->volume.dirfd, name, &second, AT_SYMLINK_NOFOLLOW) == 0;
     enum b10_reason reason = load_current(load, &again);
@@ -232,28 +242,132 @@ static enum b10_reason load_again(const struct load *load, const struct stat *fi
     return error_copy(error, damage);
 }
 
+/* Everything that is done about one archive. */
+static enum b10_reason try_archive(struct load *load, const char *key, struct b10_error *error)
+{
+    char name[NAMES_SIZE];
+    struct stat judged;
+    struct b10_error damage = ERROR_NONE;
+    load->key = key;
+    load->admitted = false;
+    load->difference[0] = '\0';
+    names_archive(name, key);
+    const bool known = fstatat(load->volume.dirfd, name, &judged, AT_SYMLINK_NOFOLLOW) == 0;
+    enum b10_reason reason = load_current(load, &damage);
+    if (is_damage(reason) && known)
+        return load_again(load, &judged, &damage, error);
+    return reason == B10_REASON_OK ? B10_REASON_OK : error_copy(error, &damage);
+}
+
+/* ---- fallbacks ---- */
+
+/* *listed: to be freed. */
+static enum b10_reason list_similar(const struct load *load, struct listed **listed, size_t *count,
+                                    struct b10_error *error)
+{
+    char prefix[B10_KEY_SIZE];
+    key_fallback_prefix(prefix, &load->identity.key, &load->identity.facts);
+    if (prefix[0] == '\0')
+        return B10_REASON_OK;
+    return listing_similar(listed, count, &load->volume, prefix, error);
+}
+
+/* Whether the next archive is tried after this failure of one. What is wrong with an archive that
+ * may not even be for this host is no reason to stop. */
+static bool leads_on(const struct load *load, enum b10_reason reason)
+{
+    switch (reason) {
+    case B10_REASON_ABSENT:
+    case B10_REASON_CORRUPT:
+    case B10_REASON_UNSAFE:
+    case B10_REASON_FORMAT:
+        return true;
+    case B10_REASON_NO_SPACE:
+    case B10_REASON_TOO_LARGE:
+        return !is_exact(load);
+    case B10_REASON_DENIED:
+        return !is_exact(load) && !load->admitted;
+    default:
+        return false;
+    }
+}
+
+static void report_fallback(const struct load *load, const struct b10_error *first)
+{
+    struct b10_report *report = load->report;
+    report_archive(report, &load->volume, load->key);
+    report->fallback = 1;
+    snprintf(report->difference, sizeof(report->difference), "%s", load->difference);
+    log_info(load->log, "%s; loaded '%s' in its place, which differs in %s", first->message,
+             report->archive, load->difference);
+}
+
+/* `first`: the failure that counts in the end, that of the first archive which should have been
+ * usable; `nearest`: of the first that is for another environment. */
+static void note_failure(const struct load *load, const struct b10_error *found,
+                         struct b10_error *first, struct b10_error *nearest)
+{
+    if (load->admitted && first->code == B10_REASON_ABSENT)
+        *first = *found;
+    else if (found->code != B10_REASON_ABSENT)
+        log_warn(load->log, "%s", found->message);
+    else if (nearest->code == B10_REASON_OK && load->difference[0] != '\0')
+        *nearest = *found;
+}
+
+/* The newest archive that may stand in for the exact one. */
+static enum b10_reason load_fallback(struct load *load, struct b10_error *first,
+                                     struct b10_error *error)
+{
+    SCOPED(heap) struct listed *listed = NULL;
+    struct b10_error nearest = ERROR_NONE;
+    size_t count = 0;
+    int looked_at = 0;
+    TRY(list_similar(load, &listed, &count, error));
+    for (size_t i = 0; i < count && looked_at < FALLBACKS_MAX; i++) {
+        const char *key = listed[i].entry.environment_key;
+        struct b10_error found = ERROR_NONE;
+        if (strcmp(key, load->identity.key.text) == 0)
+            continue;
+        looked_at++;
+        enum b10_reason reason = try_archive(load, key, &found);
+        if (reason == B10_REASON_OK) {
+            report_fallback(load, first);
+            return B10_REASON_OK;
+        }
+        if (!leads_on(load, reason))
+            return error_copy(error, &found);
+        note_failure(load, &found, first, &nearest);
+    }
+    if (nearest.code != B10_REASON_OK)
+        log_info(load->log, "the nearest archive does not fit: %s", nearest.message);
+    return error_copy(error, first);
+}
+
 enum b10_reason load_cache(const struct settings *settings, struct log *log,
                            struct progress *progress, struct b10_report *report,
                            struct b10_error *error)
 {
     SCOPED(load)
-    struct load load = {settings, log, progress, report, IDENTITY_NONE, VOLUME_CLOSED};
-    struct b10_error damage = ERROR_NONE;
-    struct stat judged;
+    struct load load = {.settings = settings,
+                        .log = log,
+                        .progress = progress,
+                        .report = report,
+                        .identity = IDENTITY_NONE,
+                        .volume = VOLUME_CLOSED};
+    struct b10_error first = ERROR_NONE;
 
     report_destination(report, settings->local_dir);
     staging_sweep(settings, log);
     TRY(require_local_absent(settings, log, error));
     TRY(identity_collect(&load.identity, settings, error));
     report_key(report, load.identity.key.text);
+    TRY(identity_require_device(&load.identity, B10_REASON_ABSENT, error));
     TRY(volume_open(&load.volume, settings, false, error));
     report_archive(report, &load.volume, load.identity.key.text);
-
-    char name[NAMES_SIZE];
-    names_archive(name, load.identity.key.text);
-    const bool known = fstatat(load.volume.dirfd, name, &judged, AT_SYMLINK_NOFOLLOW) == 0;
-    enum b10_reason reason = load_current(&load, &damage);
-    if (is_damage(reason) && known)
-        return load_again(&load, &judged, &damage, error);
-    return reason == B10_REASON_OK ? B10_REASON_OK : error_copy(error, &damage);
+    enum b10_reason reason = try_archive(&load, load.identity.key.text, &first);
+    if (reason == B10_REASON_OK)
+        return B10_REASON_OK;
+    return leads_on(&load, reason) ? load_fallback(&load, &first, error)
+                                   : error_copy(error, &first);
 }

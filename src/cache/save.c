@@ -99,8 +99,8 @@ static enum b10_reason look_at_stored(struct save *save, struct b10_error *error
     default:
         return error_copy(error, &found);
     }
-    if (key_matches(&save->identity.key, &save->identity.facts, stored.manifest.facts,
-                    stored.manifest.fact_count, difference, sizeof(difference)))
+    if (identity_compare(&save->identity, &stored.manifest, difference, sizeof(difference)) ==
+        MATCH_EXACT)
         return error_set(error, B10_REASON_ALREADY_SAVED, "'%s' exists", stored.name);
     log_warn(save->log, "'%s' is for another environment and will be replaced: %s", stored.name,
              difference);
@@ -108,25 +108,33 @@ static enum b10_reason look_at_stored(struct save *save, struct b10_error *error
     return B10_REASON_OK;
 }
 
-static enum b10_reason describe_facts(struct save *save, struct b10_error *error)
+/* *to, *made: of the manifest, none before. */
+static enum b10_reason copy_facts(struct fact **to, size_t *made, const struct fact *from,
+                                  size_t count, struct b10_error *error)
 {
-    const struct facts *facts = &save->identity.facts;
-    struct manifest *manifest = &save->manifest;
-    manifest->facts = calloc(facts->count, sizeof(*manifest->facts));
-    if (manifest->facts == NULL)
+    *to = calloc(count + 1, sizeof(**to));
+    if (*to == NULL)
         return error_no_memory(error);
-    for (; manifest->fact_count < facts->count; manifest->fact_count++) {
-        const struct fact *fact = &facts->items[manifest->fact_count];
-        struct fact *copy = &manifest->facts[manifest->fact_count];
-        copy->name = strdup(fact->name);
-        copy->value = strdup(fact->value);
-        if (copy->name == NULL || copy->value == NULL) {
-            free(copy->name);
-            free(copy->value);
+    while (*made < count) {
+        struct fact *copy = &(*to)[*made];
+        copy->name = strdup(from[*made].name);
+        copy->value = strdup(from[*made].value);
+        ++*made;
+        if (copy->name == NULL || copy->value == NULL)
             return error_no_memory(error);
-        }
     }
     return B10_REASON_OK;
+}
+
+static enum b10_reason describe_environment(struct save *save, struct b10_error *error)
+{
+    const struct facts *facts = &save->identity.facts;
+    const struct recorded *recorded = &save->settings->recorded;
+    struct manifest *manifest = &save->manifest;
+    manifest->is_recorded = true;
+    TRY(copy_facts(&manifest->facts, &manifest->fact_count, facts->items, facts->count, error));
+    return copy_facts(&manifest->recorded, &manifest->recorded_count, recorded->items,
+                      recorded->count, error);
 }
 
 static enum b10_reason describe_roots(struct save *save, struct b10_error *error)
@@ -162,7 +170,7 @@ static enum b10_reason describe(struct save *save, const char *token, struct b10
     if (manifest->kind == NULL || manifest->key == NULL || manifest->creator == NULL)
         return error_no_memory(error);
     memcpy(manifest->token, token, sizeof(manifest->token));
-    TRY(describe_facts(save, error));
+    TRY(describe_environment(save, error));
     return describe_roots(save, error);
 }
 
@@ -309,6 +317,7 @@ enum b10_reason save_cache(const struct settings *settings, struct log *log,
     TRY(require_local_files(settings, error));
     TRY(identity_collect(&save.identity, settings, error));
     report_key(report, save.identity.key.text);
+    TRY(identity_require_device(&save.identity, B10_REASON_NO_KEY, error));
     names_archive(save.name, save.identity.key.text);
     TRY(open_volume(&save, error));
     report_archive(report, &save.volume, save.identity.key.text);

@@ -151,6 +151,25 @@ static const struct setting table[SETTING_COUNT] = {
             .description = "Replaces the detected environment key.",
             .read = setting_read_key,
         },
+    [SETTING_GPU_PROBE] =
+        {
+            .name = "B10_GPU_PROBE",
+            .default_value = "auto",
+            .rule = "auto; off; driver, nvml, spawn, proc, comma-separated",
+            .description =
+                "Which steps may tell the GPU. auto: driver, nvml, proc; in the command spawn, "
+                "too. off: this counts as a host without a GPU.",
+            .read = setting_read_gpu_probe,
+        },
+    [SETTING_PYTHON_PREFIX] =
+        {
+            .name = "B10_PYTHON_PREFIX",
+            .default_text = "VIRTUAL_ENV; in Python and its command sys.prefix",
+            .rule = "an absolute path, or empty",
+            .description = "Path of the Python environment: recorded in the archive for `key "
+                           "--explain`, never part of the key.",
+            .read = setting_read_python_prefix,
+        },
     [SETTING_LOG_LEVEL] =
         {
             .name = "B10_LOG_LEVEL",

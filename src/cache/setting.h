@@ -32,6 +32,8 @@ enum setting_id {
     SETTING_COMPRESSION_LEVEL,
     SETTING_THREADS,
     SETTING_ENVIRONMENT_KEY,
+    SETTING_GPU_PROBE,
+    SETTING_PYTHON_PREFIX,
     SETTING_LOG_LEVEL,
     SETTING_COUNT
 };
@@ -45,7 +47,8 @@ struct reading {
     struct allowed allowed; /* owned */
     /* owned: main root as it was named, before its symlinks were resolved */
     char *local_given;
-    uint64_t cap_mb; /* MAX_CACHE_SIZE_CAP_MB */
+    uint64_t cap_mb;         /* MAX_CACHE_SIZE_CAP_MB */
+    const char *virtual_env; /* borrowed: VIRTUAL_ENV; NULL where unset */
     /* config_set: only the form of one value is judged, against no other setting */
     bool alone;
     bool done[SETTING_COUNT];
@@ -98,6 +101,8 @@ enum b10_reason setting_read_tags(struct reading *, const struct setting *, cons
                                   struct b10_error *);
 enum b10_reason setting_read_key(struct reading *, const struct setting *, const char *,
                                  struct b10_error *);
+enum b10_reason setting_read_gpu_probe(struct reading *, const struct setting *, const char *,
+                                       struct b10_error *);
 /* setting_paths.c, */
 enum b10_reason setting_read_local(struct reading *, const struct setting *, const char *,
                                    struct b10_error *);
@@ -107,6 +112,8 @@ enum b10_reason setting_read_shared(struct reading *, const struct setting *, co
                                     struct b10_error *);
 enum b10_reason setting_read_work(struct reading *, const struct setting *, const char *,
                                   struct b10_error *);
+enum b10_reason setting_read_python_prefix(struct reading *, const struct setting *, const char *,
+                                           struct b10_error *);
 /* setting_roots.c */
 enum b10_reason setting_read_roots(struct reading *, const struct setting *, const char *,
                                    struct b10_error *);

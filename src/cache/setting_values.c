@@ -6,6 +6,7 @@
 #include "base/parse.h"
 #include "cache/setting.h"
 #include "env/facts.h"
+#include "env/gpu.h"
 #include "env/key.h"
 
 static const uint64_t bytes_per_mb = UINT64_C(1) << 20;
@@ -175,4 +176,19 @@ enum b10_reason setting_read_key(struct reading *reading, const struct setting *
     if (*value != '\0' && !key_is_valid(value))
         return setting_bad(error, row, value, "must be %s", row->rule);
     return keep(reading, row, &reading->settings->environment_key, value, error);
+}
+
+enum b10_reason setting_read_gpu_probe(struct reading *reading, const struct setting *row,
+                                       const char *value, struct b10_error *error)
+{
+    struct b10_error cause = ERROR_NONE;
+    enum b10_reason reason = gpu_parse_steps(&reading->settings->gpu_steps, value, &cause);
+    if (reason == B10_REASON_CONFIG)
+        return setting_bad(error, row, value, "%s", cause.message);
+    if (reason != B10_REASON_OK)
+        return error_copy(error, &cause);
+    char *text = strdup(value);
+    for (char *c = text; c != NULL && *c != '\0'; c++)
+        *c = lower(*c);
+    return setting_text(reading, row, text, error);
 }

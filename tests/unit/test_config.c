@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "env/gpu.h"
 #include "support/sandbox.h"
 #include "support/scratch.h"
 
@@ -23,8 +24,17 @@ static void keep_warning(void *user, b10_log_level level, const char *message)
 
 static int config_setup(void **state)
 {
-    static const char *const outside[] = {"HOME",    "TMPDIR", "TEMP",  "TMP",
-                                          "LOGNAME", "USER",   "LNAME", "USERNAME"};
+    static const char *const outside[] = {"HOME",
+                                          "TMPDIR",
+                                          "TEMP",
+                                          "TMP",
+                                          "LOGNAME",
+                                          "USER",
+                                          "LNAME",
+                                          "USERNAME",
+                                          "CUDA_VISIBLE_DEVICES",
+                                          "CUDA_DEVICE_ORDER",
+                                          "VIRTUAL_ENV"};
     for (size_t i = 0; i < sizeof(outside) / sizeof(*outside); i++)
         unsetenv(outside[i]);
     struct b10_setting row;
@@ -119,6 +129,9 @@ static void defaults_are_those_of_the_contract(void **state)
     assert_string_equal(settings.kind, "inductor");
     assert_string_equal(settings.tags, "");
     assert_string_equal(settings.environment_key, "");
+    assert_int_equal(settings.gpu_steps, 1U << GPU_DRIVER | 1U << GPU_NVML | 1U << GPU_PROC);
+    assert_null(settings.visible_devices);
+    assert_null(settings.device_order);
     assert_int_equal(settings.compression_level, 1);
     assert_int_equal(settings.threads, 0);
     assert_int_equal(settings.log_level, B10_LOG_INFO);
@@ -138,7 +151,8 @@ static void every_setting_is_in_the_table_once(void **state)
         "B10_SAVE_MODE",         "B10_LOAD_MODE",
         "B10_CACHE_TAGS",        "B10_CACHE_ROOTS",
         "B10_COMPRESSION_LEVEL", "B10_THREADS",
-        "B10_ENVIRONMENT_KEY",   "B10_LOG_LEVEL",
+        "B10_ENVIRONMENT_KEY",   "B10_GPU_PROBE",
+        "B10_PYTHON_PREFIX",     "B10_LOG_LEVEL",
     };
     struct b10_setting row;
     size_t count = sizeof(expected) / sizeof(*expected);
@@ -299,12 +313,123 @@ static void a_key_is_a_file_name_of_plain_letters(void **state)
     assert_refused("B10_ENVIRONMENT_KEY", "Upper");
 }
 
+static void assert_steps(const char *value, unsigned steps)
+{
+    struct settings settings = SETTINGS_NONE;
+    setenv("B10_GPU_PROBE", value, 1);
+    if (read_settings(&settings) != B10_REASON_OK)
+        fail_msg("B10_GPU_PROBE='%s' is refused: %s", value, error.message);
+    assert_int_equal(settings.gpu_steps, steps);
+    settings_release(&settings);
+    unsetenv("B10_GPU_PROBE");
+}
+
+static void the_steps_to_the_gpu_are_named_or_off(void **state)
+{
+    (void)state;
+    assert_steps("off", 0);
+    assert_steps("nvml", 1U << GPU_NVML);
+    assert_steps("driver,nvml,spawn,proc",
+                 1U << GPU_DRIVER | 1U << GPU_NVML | 1U << GPU_SPAWN | 1U << GPU_PROC);
+    assert_refused("B10_GPU_PROBE", "cuda");
+    assert_refused("B10_GPU_PROBE", "nvml,off");
+    assert_refused("B10_GPU_PROBE", "nvml,,proc");
+    assert_refused("B10_GPU_PROBE", "");
+    setenv("B10_GPU_PROBE", "Auto", 1);
+    assert_get(NULL, "B10_GPU_PROBE", "auto", "environment");
+}
+
+static void what_cuda_obeys_is_kept_unset_or_empty(void **state)
+{
+    (void)state;
+    struct settings settings = SETTINGS_NONE;
+    setenv("CUDA_VISIBLE_DEVICES", "", 1);
+    setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID", 1);
+    assert_int_equal(read_settings(&settings), B10_REASON_OK);
+    assert_string_equal(settings.visible_devices, "");
+    assert_string_equal(settings.device_order, "PCI_BUS_ID");
+    settings_release(&settings);
+    unsetenv("CUDA_VISIBLE_DEVICES");
+    unsetenv("CUDA_DEVICE_ORDER");
+}
+
 static void bad_tags_are_refused(void **state)
 {
     (void)state;
     assert_accepted("B10_CACHE_TAGS", "torch=2.13.0,model=flux");
     assert_refused("B10_CACHE_TAGS", "torch");
     assert_refused("B10_CACHE_TAGS", "a=1,a=2");
+}
+
+/* ---- what is recorded ---- */
+
+static const char *recorded_value(const struct settings *settings, const char *name)
+{
+    for (size_t i = 0; i < settings->recorded.count; i++) {
+        if (strcmp(settings->recorded.items[i].name, name) == 0)
+            return settings->recorded.items[i].value;
+    }
+    return NULL;
+}
+
+static void the_python_prefix_is_a_path_or_empty(void **state)
+{
+    (void)state;
+    assert_get(NULL, "B10_PYTHON_PREFIX", "", "default");
+    setenv("VIRTUAL_ENV", "/opt/venv", 1);
+    assert_get(NULL, "B10_PYTHON_PREFIX", "/opt/venv", "default");
+    setenv("B10_PYTHON_PREFIX", "", 1);
+    assert_get(NULL, "B10_PYTHON_PREFIX", "", "environment");
+    assert_accepted("B10_PYTHON_PREFIX", "/no/such//place/");
+    assert_refused("B10_PYTHON_PREFIX", "venv");
+    assert_refused("B10_PYTHON_PREFIX", "~/venv");
+    char longest[5000];
+    memset(longest, '/', sizeof(longest));
+    longest[sizeof(longest) - 1] = '\0';
+    assert_refused("B10_PYTHON_PREFIX", longest);
+    setenv("VIRTUAL_ENV", longest, 1); /* not ours to judge */
+    assert_get(NULL, "B10_PYTHON_PREFIX", "", "default");
+    setenv("VIRTUAL_ENV", "relative", 1);
+    assert_get(NULL, "B10_PYTHON_PREFIX", "", "default");
+    unsetenv("VIRTUAL_ENV");
+}
+
+static void variables_that_are_recorded_come_from_the_environment(void **state)
+{
+    (void)state;
+    struct settings settings = SETTINGS_NONE;
+    setenv("VLLM_TEST_ONLY", "1", 1);
+    setenv("VLLM_TEST_ONLY_KEY", "hunter2", 1);
+    setenv("B10_PYTHON_PREFIX", "/opt//venv/", 1);
+    assert_int_equal(read_settings(&settings), B10_REASON_OK);
+    assert_string_equal(settings.python_prefix, "/opt/venv");
+    assert_string_equal(recorded_value(&settings, "B10_PYTHON_PREFIX"), "/opt/venv");
+    assert_string_equal(recorded_value(&settings, "VLLM_TEST_ONLY"), "1");
+    assert_string_not_equal(recorded_value(&settings, "VLLM_TEST_ONLY_KEY"), "hunter2");
+    assert_null(recorded_value(&settings, "HOME"));
+    settings_release(&settings);
+    unsetenv("VLLM_TEST_ONLY");
+    unsetenv("VLLM_TEST_ONLY_KEY");
+    unsetenv("B10_PYTHON_PREFIX");
+    assert_int_equal(read_settings(&settings), B10_REASON_OK);
+    assert_null(recorded_value(&settings, "B10_PYTHON_PREFIX"));
+    assert_null(recorded_value(&settings, "VLLM_TEST_ONLY"));
+    settings_release(&settings);
+}
+
+static void no_environment(void *context)
+{
+    (void)context;
+    struct settings settings = SETTINGS_NONE;
+    CHECK(clearenv() == 0);
+    CHECK(read_settings(&settings) == B10_REASON_OK);
+    CHECK(settings.recorded.count == 0);
+    settings_release(&settings);
+}
+
+static void without_any_environment_nothing_is_recorded(void **state)
+{
+    sandbox_run(no_environment, *state);
 }
 
 /* ---- paths ---- */
@@ -647,8 +772,8 @@ static void an_unknown_setting_is_named(void **state)
     (void)state;
     struct b10_config *config = config_new();
     char value[8];
-    assert_int_equal(config_set(config, "B10_GPU_PROBE", "auto", &error), B10_REASON_CONFIG);
-    assert_non_null(strstr(error.message, "B10_GPU_PROBE"));
+    assert_int_equal(config_set(config, "B10_GPU_PROBES", "auto", &error), B10_REASON_CONFIG);
+    assert_non_null(strstr(error.message, "B10_GPU_PROBES"));
     assert_int_equal(config_set(config, "", "1", &error), B10_REASON_CONFIG);
     assert_int_equal(config_get(config, "MAX_CACHE", value, 8, NULL, &error), B10_REASON_CONFIG);
     config_free(config);
@@ -695,7 +820,12 @@ int main(void)
         TEST(modes_and_levels_are_words_of_their_lists),
         TEST(the_multiplier_of_the_older_package_changes_nothing),
         TEST(a_key_is_a_file_name_of_plain_letters),
+        TEST(the_steps_to_the_gpu_are_named_or_off),
+        TEST(what_cuda_obeys_is_kept_unset_or_empty),
         TEST(bad_tags_are_refused),
+        TEST(the_python_prefix_is_a_path_or_empty),
+        TEST(variables_that_are_recorded_come_from_the_environment),
+        TEST(without_any_environment_nothing_is_recorded),
         TEST(the_main_root_lies_strictly_below_a_prefix),
         TEST(prefixes_hold_for_where_links_lead),
         TEST(any_allows_all_but_the_system_and_homes),
