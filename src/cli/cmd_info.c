@@ -5,10 +5,11 @@
 #include "cli/session.h"
 #include "cli/text.h"
 
-static const char *const settings[] = {
-    "BASETEN_FS_ENABLED",  "TORCHINDUCTOR_CACHE_DIR", "B10_LOCAL_PREFIXES",
-    "B10FS_CACHE_DIR",     "B10_CACHE_TAGS",          "B10_CACHE_ROOTS",
-    "B10_ENVIRONMENT_KEY", "B10_LOG_LEVEL",           NULL};
+static const char *const settings[] = {"BASETEN_FS_ENABLED",  "TORCHINDUCTOR_CACHE_DIR",
+                                       "B10_LOCAL_PREFIXES",  "B10FS_CACHE_DIR",
+                                       "B10_CACHE_TAGS",      "B10_CACHE_ROOTS",
+                                       "B10_ENVIRONMENT_KEY", "B10_GPU_PROBE",
+                                       "B10_LOG_LEVEL",       NULL};
 
 static void print_field(const char *name, const char *value)
 {
@@ -62,6 +63,7 @@ static void add_info(struct document *document, const b10_cache_info *info)
     document_count(document, "b10fs_cache_files", info->b10fs_cache_files);
     document_time(document, "b10fs_created_time", info->b10fs_created_time);
     facts_lines_document(document, info->facts);
+    facts_lines_steps(document, info->detection_steps);
 }
 
 static enum exit_code run_info(struct session *session)

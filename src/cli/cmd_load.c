@@ -1,11 +1,10 @@
 #include "cli/summary.h"
 
 static const char *const settings[] = {
-    "BASETEN_FS_ENABLED",    "TORCHINDUCTOR_CACHE_DIR", "B10_LOCAL_PREFIXES",
-    "B10FS_CACHE_DIR",       "LOCAL_WORK_DIR",          "MAX_CACHE_SIZE_MB",
-    "MAX_CACHE_SIZE_CAP_MB", "MIN_LOCAL_SPACE_MB",      "B10_LOAD_MODE",
-    "B10_CACHE_TAGS",        "B10_CACHE_ROOTS",         "B10_THREADS",
-    "B10_ENVIRONMENT_KEY",   "B10_LOG_LEVEL",           NULL};
+    "BASETEN_FS_ENABLED",  "TORCHINDUCTOR_CACHE_DIR", "B10_LOCAL_PREFIXES",    "B10FS_CACHE_DIR",
+    "LOCAL_WORK_DIR",      "MAX_CACHE_SIZE_MB",       "MAX_CACHE_SIZE_CAP_MB", "MIN_LOCAL_SPACE_MB",
+    "B10_LOAD_MODE",       "B10_CACHE_TAGS",          "B10_CACHE_ROOTS",       "B10_THREADS",
+    "B10_ENVIRONMENT_KEY", "B10_GPU_PROBE",           "B10_LOG_LEVEL",         NULL};
 
 static enum exit_code run_load(struct session *session)
 {
@@ -20,8 +19,10 @@ const struct command command_load = {
     .summary = "restore the cache of this environment into the local directory",
     .about = "Restores the compile cache of this environment, all or nothing. Nothing that exists "
              "locally is overwritten; a local directory that already holds files is left as it is. "
-             "Without an archive for this environment there is nothing to do: exit code 0, or 3 "
-             "with --require-hit or --strict.",
+             "Where there is no archive for exactly this environment, the newest one is taken that "
+             "differs only in an older CUDA version, or in the processor while it holds no code "
+             "for one. Without any there is nothing to do: exit code 0, or 3 with --require-hit "
+             "or --strict.",
     .options = OPTION_STRICT | OPTION_REQUIRE_HIT,
     .stops_cleanly = true,
     .settings = settings,

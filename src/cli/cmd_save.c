@@ -1,11 +1,22 @@
 #include "cli/summary.h"
 
-static const char *const settings[] = {
-    "BASETEN_FS_ENABLED",  "TORCHINDUCTOR_CACHE_DIR", "B10_LOCAL_PREFIXES",
-    "B10FS_CACHE_DIR",     "MAX_CACHE_SIZE_MB",       "MAX_CACHE_SIZE_CAP_MB",
-    "MIN_B10FS_SPACE_MB",  "B10_SAVE_MODE",           "B10_CACHE_TAGS",
-    "B10_CACHE_ROOTS",     "B10_COMPRESSION_LEVEL",   "B10_THREADS",
-    "B10_ENVIRONMENT_KEY", "B10_LOG_LEVEL",           NULL};
+static const char *const settings[] = {"BASETEN_FS_ENABLED",
+                                       "TORCHINDUCTOR_CACHE_DIR",
+                                       "B10_LOCAL_PREFIXES",
+                                       "B10FS_CACHE_DIR",
+                                       "MAX_CACHE_SIZE_MB",
+                                       "MAX_CACHE_SIZE_CAP_MB",
+                                       "MIN_B10FS_SPACE_MB",
+                                       "B10_SAVE_MODE",
+                                       "B10_CACHE_TAGS",
+                                       "B10_CACHE_ROOTS",
+                                       "B10_COMPRESSION_LEVEL",
+                                       "B10_THREADS",
+                                       "B10_ENVIRONMENT_KEY",
+                                       "B10_GPU_PROBE",
+                                       "B10_PYTHON_PREFIX",
+                                       "B10_LOG_LEVEL",
+                                       NULL};
 
 static enum exit_code run_save(struct session *session)
 {

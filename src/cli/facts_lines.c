@@ -25,3 +25,14 @@ void facts_lines_document(struct document *document, const char *facts)
     while (facts_lines_next(&facts, &fact))
         document_message(object, fact.name, fact.value);
 }
+
+void facts_lines_steps(struct document *document, const char *steps)
+{
+    struct fact_line step;
+    document_list(document, "steps");
+    while (facts_lines_next(&steps, &step)) {
+        struct document *row = document_row(document);
+        document_message(row, "step", step.name);
+        document_message(row, "said", step.value);
+    }
+}

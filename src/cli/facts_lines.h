@@ -1,4 +1,4 @@
-/* Walks the `name=value` lines in which the library gives key facts. */
+/* Walks the `name=value` lines in which the library gives key facts, and what each step said. */
 #ifndef CLI_FACTS_LINES_H
 #define CLI_FACTS_LINES_H
 
@@ -18,5 +18,8 @@ bool facts_lines_next(const char **cursor, struct fact_line *fact);
 
 /* "facts": an object with one text per fact. */
 void facts_lines_document(struct document *document, const char *facts);
+
+/* "steps": a list of objects with `step` and `said`. */
+void facts_lines_steps(struct document *document, const char *steps);
 
 #endif

@@ -64,6 +64,19 @@ static bool apply_set(b10_config *config, const char *text, b10_error *error)
     return ok;
 }
 
+/* A process of its own may ask a helper that initialises CUDA. `config` shows what the library
+ * would do in a server. */
+static bool widen_probe(struct session *session, b10_error *error)
+{
+    char value[64];
+    const bool is_auto = b10_config_get(session->config, "B10_GPU_PROBE", value, sizeof value, NULL,
+                                        NULL) == B10_SUCCESS &&
+                         strcmp(value, "auto") == 0;
+    return !is_auto || session->command == &command_config ||
+           b10_config_set(session->config, "B10_GPU_PROBE", "driver,nvml,spawn,proc", error) ==
+               B10_SUCCESS;
+}
+
 static bool apply_options(struct session *session, b10_error *error)
 {
     session->config = b10_config_new();
@@ -73,7 +86,7 @@ static bool apply_options(struct session *session, b10_error *error)
         if (!apply_set(session->config, session->options->sets[i], error))
             return false;
     }
-    return set_log_level(session, error);
+    return set_log_level(session, error) && widen_probe(session, error);
 }
 
 /* Tells a reader of the log which command and library wrote what follows. */

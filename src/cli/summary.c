@@ -58,6 +58,11 @@ static void print_remarks(const b10_report *report)
                  "left out: leaves its root or exceeds a limit");
     print_remark(report->roots_left_out, "further root", "further roots", "left out");
     print_remark(report->archives_set_aside, "damaged archive", "damaged archives", "set aside");
+    if (report->fallback) {
+        fputs("  in place of the archive of this environment; ", stdout);
+        text_put(stdout, report->difference);
+        putchar('\n');
+    }
 }
 
 static void add_report(struct document *document, const b10_report *report)
@@ -76,6 +81,8 @@ static void add_report(struct document *document, const b10_report *report)
     document_count(document, "left_out_unsafe", report->left_out_unsafe);
     document_count(document, "roots_left_out", report->roots_left_out);
     document_count(document, "archives_set_aside", report->archives_set_aside);
+    document_flag(document, "fallback", report->fallback);
+    document_text(document, "difference", report->difference);
     document_seconds(document, "seconds", report->wall_ns);
 }
 

@@ -86,9 +86,32 @@ class Inspection(CommandTest):
         self.assertNotIn("unknown", {fact["found_by"] for fact in facts})
         self.assertEqual([fact["name"] for fact in facts], sorted(fact["name"] for fact in facts))
 
+    def test_key_tells_which_steps_were_asked_for_the_gpu_and_what_they_said(self):
+        out, _ = self.ok("key", "--set", "B10_GPU_PROBE=off")
+        self.assertRegex(out, r"(?m)^device +B10_GPU_PROBE \(set\) +cpu$")
+        self.assertRegex(out, r"(?m)^step +what it said\ncpu +B10_GPU_PROBE is off$")
+        answer = self.json(0, "key", environment={"B10_GPU_PROBE": "off"})
+        self.assertEqual(answer["detection"], "cpu")
+        self.assertEqual(answer["steps"], [{"step": "cpu", "said": "B10_GPU_PROBE is off"}])
+        self.assertIn({"name": "device", "value": "cpu", "found_by": "B10_GPU_PROBE (environment)"}, answer["facts"])
+        self.assertEqual(self.json(0, "info", environment={"B10_GPU_PROBE": "off"})["steps"], answer["steps"])
+
+    def test_the_command_asks_a_helper_too_and_config_shows_what_a_library_would_do(self):
+        steps = [step["step"] for step in self.json(0, "key")["steps"]]
+        order = ["driver", "nvml", "spawn", "proc", "cpu"]
+        if os.path.exists("/proc/driver/nvidia"):
+            self.assertEqual(steps, order[: len(steps)])
+        else:
+            self.assertEqual(steps, order)
+        asked = self.json(0, "key", "--set", "B10_GPU_PROBE=proc,nvml")["steps"]
+        self.assertNotIn("spawn", [step["step"] for step in asked])
+        settings = {row["name"]: row for row in self.json(0, "config")["settings"]}
+        self.assertEqual((settings["B10_GPU_PROBE"]["value"], settings["B10_GPU_PROBE"]["source"]), ("auto", "default"))
+
     def test_key_can_be_given_and_says_so(self):
         answer = self.json(0, "key", "--set", "B10_ENVIRONMENT_KEY=mine-1")
         self.assertEqual((answer["environment_key"], answer["detection"]), ("mine-1", "override"))
+        self.assertEqual(answer["steps"], [])
         self.assertIn({"name": "environment_key", "value": "mine-1", "found_by": "B10_ENVIRONMENT_KEY (set)"},
                       answer["facts"])
 
