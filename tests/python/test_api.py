@@ -156,6 +156,8 @@ def test_info_tells_what_is_there(host):
 def test_info_tells_the_facts_of_the_key(host):
     info = get_cache_info()
     assert info["detection"] == "cpu"
+    assert info["detection_steps"]["cpu"] == "no sign of a GPU"
+    assert info["facts"]["device"] == "cpu"
     assert info["facts"]["kind"] == "inductor"
     assert info["facts"]["os"] == "linux"
     assert info["facts"]["arch"] == os.uname().machine

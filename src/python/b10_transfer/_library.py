@@ -87,6 +87,9 @@ class Report(Sized):
         ("roots_left_out", c_uint64),
         ("archives_set_aside", c_uint64),
         ("wall_ns", c_uint64),
+        ("fallback", c_uint32),
+        ("reserved", c_uint32),
+        ("difference", c_char * 512),
     ]
 
 
@@ -108,6 +111,7 @@ class CacheInfo(Sized):
         ("b10fs_created_time", c_int64),
         ("detection", c_char * 64),
         ("facts", c_char * 4096),
+        ("detection_steps", c_char * 2048),
     ]
 
 

@@ -8,7 +8,7 @@ import os
 import threading
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple, Union
 
-from . import _tags
+from . import _prefix, _tags
 from ._errors import OperationStatus, error_for
 from ._library import (
     CacheEntry,
@@ -51,9 +51,10 @@ def _call(function: Callable[..., int], arguments: tuple, cancelled: threading.E
     if not config:
         return _Outcome(OperationStatus.ERROR, "NO_MEMORY", "out of memory")
     try:
-        tags = _tags.merged()
-        if tags is not None:
-            status = library.b10_config_set(config, _tags.VARIABLE.encode(), tags.encode(), error)
+        for name, value in ((_tags.VARIABLE, _tags.merged()), (_prefix.VARIABLE, _prefix.detected())):
+            if value is None:
+                continue
+            status = library.b10_config_set(config, name.encode(), os.fsencode(value), error)
             if status != OperationStatus.SUCCESS.value:
                 return _outcome(status, error)
         return _outcome(function(config, options, *arguments, error), error)
@@ -187,7 +188,7 @@ def get_cache_info(*, raise_errors: bool = False) -> Dict[str, Any]:
 
     The keys are always the same, whatever exists: environment_key, local_cache_exists, b10fs_enabled,
     b10fs_cache_exists, local_cache_size_mb, b10fs_cache_size_mb; and local_directory, shared_directory, archive,
-    local_cache_files, b10fs_cache_files, b10fs_created_time, detection, facts.
+    local_cache_files, b10fs_cache_files, b10fs_created_time, detection, detection_steps, facts.
     """
     info = CacheInfo()
     _perform("get_cache_info", raise_errors, library.b10_info, info)
@@ -205,6 +206,7 @@ def get_cache_info(*, raise_errors: bool = False) -> Dict[str, Any]:
         "b10fs_cache_files": info.b10fs_cache_files,
         "b10fs_created_time": float(info.b10fs_created_time),
         "detection": _text(info.detection),
+        "detection_steps": dict(_fact(line) for line in _text(info.detection_steps).splitlines()),
         "facts": dict(_fact(line) for line in _text(info.facts).splitlines()),
     }
 
