@@ -1,6 +1,6 @@
 /* libcuda.so.1, the driver's user-space half: asked where the process itself has initialised it,
- * and for its version, which needs no initialisation. cuInit is called by cuda_driver_init alone,
- * and that by the helper process alone.
+ * and for its version, which needs no initialisation. cuInit is called by cuda_driver_init_and_ask
+ * alone, and that by the helper process alone.
  * Threads: any.
  */
 #ifndef ENV_CUDA_DRIVER_H
@@ -14,7 +14,8 @@
  * say. Loads the library and lets it go. */
 int cuda_driver_version(struct gpu_said *said);
 
-/* Only for a process of its own: cuInit, then as cuda_driver_ask. */
+/* Only for a process of its own, which ends soon: cuInit, then as cuda_driver_ask. The library stays
+ * loaded. */
 bool cuda_driver_init_and_ask(struct gpus *gpus, struct gpu_said *said);
 
 #endif

@@ -9,7 +9,7 @@
  *   driver  libcuda.so.1, where the process itself has loaded and initialised it: what CUDA itself
  *           says, CUDA_VISIBLE_DEVICES, order and MIG included
  *   nvml    the management library, told apart by CUDA_VISIBLE_DEVICES as CUDA would
- *   spawn   a helper process calls cuInit and prints a line (gpu_helper.h)
+ *   spawn   a helper process calls cuInit and prints a line (gpu_helper.c)
  *   proc    /proc/driver/nvidia: models and kernel driver, no compute capability; its facts are
  *           never equal to those of another step
  *
@@ -98,7 +98,7 @@ bool gpus_add(struct gpus *gpus, const char *name, int capability, struct gpu_sa
 bool gpus_set_cuda(struct gpus *gpus, int version, struct gpu_said *said);
 
 /* Writes why; returns false, so that a step can `return gpu_mute(…)`. */
-bool gpu_mute(struct gpu_said *said, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool gpu_mute(struct gpu_said *said, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* The steps themselves: true with *gpus filled, or false with said->text. */
 bool cuda_driver_ask(struct gpus *gpus, struct gpu_said *said);

@@ -15,7 +15,7 @@
 
 enum { GPU_LINE_SIZE = 4096 };
 
-/* Writes the answer, or why there is none; with its newline. */
+/* Writes the answer, or, where gpus is NULL, why there is none; with its newline. */
 void gpu_line_write(char line[GPU_LINE_SIZE], const struct gpus *gpus, const struct gpu_said *said);
 
 /* True with *gpus filled; false with said->text: what the helper said, or that it made no sense. */

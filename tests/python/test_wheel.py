@@ -56,7 +56,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
         if path.suffix == ".py" or path.name == "py.typed"
     }
     package = {name for name in names if ".dist-info/" not in name}
-    assert package == sources | {"b10_transfer/libb10transfer.so.0", "b10_transfer/b10-compile-cache"}
+    built = {"libb10transfer.so.0", "b10-compile-cache", "b10-gpu-probe"}
+    assert package == sources | {f"b10_transfer/{name}" for name in built}
 
 
 def test_the_wheel_is_for_every_python_3_on_this_platform(wheel):
