@@ -39,12 +39,20 @@ static const struct answer *find(const struct processor *processor, uint32_t lea
     return NULL;
 }
 
+/* Leaves 7 and 0x24 say in eax which of their subleaves is the last. */
+static int is_beyond(const struct processor *processor, uint32_t leaf, uint32_t subleaf)
+{
+    if (leaf > find(processor, leaf & 0x80000000, 0)->said.eax)
+        return 1;
+    const struct answer *main = find(processor, leaf, 0);
+    return (leaf == 7 || leaf == 0x24) && main != NULL && subleaf > main->said.eax;
+}
+
 /* Beyond the highest leaf it answers rubbish, as Intel's do (with the highest leaf's registers). */
 static struct cpu_x86_registers play(void *context, uint32_t leaf, uint32_t subleaf)
 {
     const struct processor *processor = context;
-    uint32_t highest = find(processor, leaf & 0x80000000, 0)->said.eax;
-    if (leaf > highest)
+    if (is_beyond(processor, leaf, subleaf))
         return (struct cpu_x86_registers){UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
     const struct answer *answer = find(processor, leaf, subleaf);
     return answer != NULL ? answer->said : (struct cpu_x86_registers){0};
