@@ -91,15 +91,16 @@ static bool read_cuda(struct gpus *gpus, const char **cursor)
 
 static bool read_kind(struct gpus *gpus, const char **cursor)
 {
+    static const char stops[] = ";|\n";
     char name[GPU_NAME_SIZE];
     char capability[8];
     char mig[GPU_SHORT_SIZE];
     char whole[sizeof(name) + sizeof(" MIG ") + sizeof(mig)];
     int number;
     struct gpu_said unsaid;
-    if (!take(cursor, ";", name, sizeof(name)) || !skip(cursor, ";") ||
-        !take(cursor, ";", capability, sizeof(capability)) || !skip(cursor, ";") ||
-        !take(cursor, "|\n", mig, sizeof(mig)) || !parse_number(capability, &number))
+    if (!take(cursor, stops, name, sizeof(name)) || !skip(cursor, ";") ||
+        !take(cursor, stops, capability, sizeof(capability)) || !skip(cursor, ";") ||
+        !take(cursor, stops, mig, sizeof(mig)) || !parse_number(capability, &number))
         return false;
     snprintf(whole, sizeof(whole), "%s%s%s", name, *mig != '\0' ? " MIG " : "", mig);
     return gpus_add(gpus, whole, number, &unsaid);

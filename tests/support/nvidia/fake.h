@@ -10,8 +10,9 @@
  *     B10_FAKE_LOG         a file; every call appends "<pid> <function>\n" with one write
  *
  * libcuda obeys CUDA_VISIBLE_DEVICES for indices, GPU- and MIG-UUID prefixes, and shows the first
- * MIG device of a card in MIG mode. Before cuInit its functions return 3 (not initialised), as the
- * real one does, all but cuDriverGetVersion.
+ * MIG device of a card in MIG mode. Before cuInit, and in a child that was forked after it, its
+ * functions return 3 (not initialised), as the real one does, all but cuDriverGetVersion; cuInit
+ * returns 100 where no card is to be seen.
  */
 #ifndef SUPPORT_NVIDIA_FAKE_H
 #define SUPPORT_NVIDIA_FAKE_H
