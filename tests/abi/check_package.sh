@@ -13,6 +13,7 @@ mv "$scratch/first" "$scratch/moved prefix"
 prefix="$scratch/moved prefix"
 library=$(find "$prefix" -name "libb10transfer.so.$version")
 libdir=$(dirname "$library")
+test -x "$(find "$prefix" -path '*/b10transfer/b10-gpu-probe')"
 PKG_CONFIG_PATH="$libdir/pkgconfig"
 LD_LIBRARY_PATH="$libdir"
 BASETEN_FS_ENABLED=0

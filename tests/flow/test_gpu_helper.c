@@ -164,32 +164,14 @@ static void part_helper_does_not_die(void)
     _exit(0);
 }
 
-/* 32 and 33 belong to the C library, which has them ignored in what it starts. */
-static const unsigned long long libc_signals = 3ULL << 31;
-
-/* The script writes down how it was started. */
 static void part_passes_nothing_on(void)
 {
     sigset_t all;
-    char text[4096] = "";
     handle(SIGINT, SIG_IGN, 0);
     handle(SIGPIPE, SIG_IGN, 0);
     sigfillset(&all);
     CHECK(sigprocmask(SIG_BLOCK, &all, NULL) == 0);
     check_answers_t4();
-    FILE *file = fopen(getenv("REPORT"), "re");
-    CHECK(file != NULL && fread(text, 1, sizeof(text) - 1, file) > 0);
-    fclose(file);
-    CHECK(strstr(text, "SigBlk:\t0000000000000000\n") != NULL);
-    const char *ignored = strstr(text, "SigIgn:\t");
-    CHECK(ignored != NULL && (strtoull(ignored + 8, NULL, 16) & ~libc_signals) == 0);
-    CHECK(strstr(text, "0 is /dev/null\n") != NULL);
-    CHECK(strstr(text, "2 is /dev/null\n") != NULL);
-    CHECK(strstr(text, "own group\n") != NULL);
-    CHECK(strstr(text, "visible 7\n") != NULL);
-    const char *output = strstr(text, "output ");
-    CHECK(output != NULL && strncmp(output, "output 1\n", 9) == 0);
-    CHECK(strstr(output + 1, "output ") == NULL);
 }
 
 static void part_group(void)
@@ -344,15 +326,55 @@ static void a_host_without_descriptors_is_told_so(void **state)
     run_script(state, "echo \"$line\"", "has no descriptor left", "-");
 }
 
+/* ---- a helper that looks at how it was started ---- */
+
+static bool leads_to(int fd, const char *where)
+{
+    char path[64];
+    char target[256] = "";
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return readlink(path, target, sizeof(target) - 1) > 0 && strcmp(target, where) == 0;
+}
+
+/* ctest hands descriptors to its tests, and a host may do so, too; the pipe's ends are not among
+ * them. */
+static bool has_the_pipe_once(void)
+{
+    char path[64] = "/proc/self/fd/1";
+    char output[256] = "";
+    CHECK(readlink(path, output, sizeof(output) - 1) > 0);
+    for (int fd = 3; fd < 1024; fd++) {
+        if (leads_to(fd, output))
+            return false;
+    }
+    return true;
+}
+
+/* Prints the answer if all is as it should be. */
+static int be_helper(void)
+{
+    sigset_t mask;
+    CHECK(leads_to(0, "/dev/null") && leads_to(2, "/dev/null"));
+    CHECK(has_the_pipe_once());
+    CHECK(getpgrp() == getpid());
+    CHECK(strcmp(getenv("CUDA_VISIBLE"), "7") == 0);
+    CHECK(sigprocmask(SIG_SETMASK, NULL, &mask) == 0);
+    for (int number = 1; number < 32; number++) {
+        struct sigaction action;
+        CHECK(sigismember(&mask, number) == 0);
+        CHECK(sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_IGN);
+    }
+    puts(line_of_a_card);
+    return 0;
+}
+
 static void the_helper_gets_the_environment_and_nothing_else(void **state)
 {
-    run_script(state,
-               "{ cat /proc/$$/status; test $(cut -d' ' -f5 /proc/$$/stat) != $$ || echo own group;"
-               "  for fd in 0 2; do echo \"$fd is $(readlink /proc/$$/fd/$fd)\"; done;"
-               "  for fd in /proc/$$/fd/*; do"
-               "    test $(readlink $fd) != $(readlink /proc/$$/fd/1) || echo \"output ${fd##*/}\";"
-               "  done; echo visible $CUDA_VISIBLE; } >\"$REPORT\"; echo \"$line\"",
-               "passes nothing on", "CUDA_VISIBLE=7");
+    char self[4096] = "";
+    assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
+    scratch_mkdir(*state, "bin");
+    assert_int_equal(symlink(self, scratch_path(*state, "bin/b10-gpu-probe")), 0);
+    host_run(*state, "bin/host", "passes nothing on", "CUDA_VISIBLE=7");
 }
 
 #define ROW(test) cmocka_unit_test_setup_teardown(test, scratch_setup, scratch_teardown)
@@ -374,6 +396,8 @@ int main(int argc, char **argv)
         ROW(a_host_without_standard_descriptors_is_answered),
         ROW(a_host_without_descriptors_is_told_so),
     };
+    if (strcmp(argv[0], "b10-gpu-probe") == 0)
+        return be_helper();
     rerun_main(argc, argv, parts);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
