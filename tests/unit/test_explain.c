@@ -70,6 +70,12 @@ static const char *similar(const struct host *host, const char *name)
     return key;
 }
 
+/* A variable of this host. */
+static void record_here(struct host *host, const char *variable)
+{
+    assert_int_equal(recorded_take(&host->settings.recorded, variable, NULL), B10_REASON_OK);
+}
+
 /* ---- archives ---- */
 
 static void copy_fact(struct fact *to, const char *name, const char *value)
@@ -164,7 +170,7 @@ static void an_archive_of_this_environment_differs_in_nothing(void **state)
     struct host *host = *state;
     struct forge forge;
     struct stat stat;
-    recorded_take(&host->settings.recorded, "VLLM_A=1", NULL);
+    record_here(host, "VLLM_A=1");
     stored_init(&forge, host);
     store(&forge, host, key_here(host), 1000);
     struct b10_comparison_list *list = list_of(host);
@@ -189,7 +195,7 @@ static void every_difference_is_named(void **state)
 {
     struct host *host = *state;
     struct forge forge;
-    recorded_take(&host->settings.recorded, "VLLM_A=1", NULL);
+    record_here(host, "VLLM_A=1");
     stored_init(&forge, host);
     set_fact(&forge, "tag.model", "other");
     set_fact(&forge, "tag.torch", "2.13.0");
@@ -315,13 +321,13 @@ static void nothing_is_claimed_of_an_archive_that_recorded_nothing(void **state)
 {
     struct host *host = *state;
     struct forge forge;
-    recorded_take(&host->settings.recorded, "VLLM_A=1", NULL);
+    record_here(host, "VLLM_A=1");
     stored_init(&forge, host);
     store(&forge, host, key_here(host), 1000);
     stored_init(&forge, host);
     forge.manifest.is_recorded = false;
     store(&forge, host, "older", 500);
-    recorded_take(&host->settings.recorded, "VLLM_B=1", NULL);
+    record_here(host, "VLLM_B=1");
     struct b10_comparison_list *list = list_of(host);
     assert_int_equal(list->total, 2);
     for (size_t i = 0; i < 2; i++) {
