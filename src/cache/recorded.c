@@ -189,11 +189,10 @@ static void show(char text[SHOWN_SIZE], const struct fact *fact)
     strncpy(text + strlen(text), "'", 2);
 }
 
-static enum b10_reason describe(const struct fact *there, const struct fact *here,
+static enum b10_reason describe(const char *name, const struct fact *there, const struct fact *here,
                                 struct bytes *lines, struct b10_error *error)
 {
     char texts[2][SHOWN_SIZE];
-    const char *name = there != NULL ? there->name : here->name;
     if (!is_recorded(name) || is_same(there, here))
         return B10_REASON_OK;
     show(texts[0], there);
@@ -208,12 +207,14 @@ enum b10_reason recorded_describe(const struct fact *there, size_t there_count,
     size_t t = 0;
     size_t h = 0;
     while (t < there_count || h < here->count) {
-        int order = t == there_count   ? 1
-                    : h == here->count ? -1
-                                       : strcmp(there[t].name, here->items[h].name);
-        const struct fact *left = order <= 0 ? &there[t++] : NULL;
-        const struct fact *right = order >= 0 ? &here->items[h++] : NULL;
-        TRY(describe(left, right, lines, error));
+        const int order = t == there_count   ? 1
+                          : h == here->count ? -1
+                                             : strcmp(there[t].name, here->items[h].name);
+        const char *name = order <= 0 ? there[t].name : here->items[h].name;
+        TRY(describe(name, order <= 0 ? &there[t] : NULL, order >= 0 ? &here->items[h] : NULL,
+                     lines, error));
+        t += order <= 0;
+        h += order >= 0;
     }
     return bytes_terminate(lines, error);
 }
