@@ -85,7 +85,10 @@ static int is_card(const struct dirent *entry)
 static void add_cards(char *signs, size_t size)
 {
     struct dirent **cards = NULL;
-    int count = scandir("/dev", &cards, is_card, versionsort);
+    int count;
+    do
+        count = scandir("/dev", &cards, is_card, versionsort);
+    while (count < 0 && errno == EINTR);
     /* Better an unknown host than a wrong CPU host. */
     if (count < 0 && errno != ENOENT)
         add_sign(signs, size, "/dev", " (unreadable)");

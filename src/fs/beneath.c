@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -128,15 +129,65 @@ enum b10_reason beneath_directory(int *out, int root, const char *path, struct b
 void beneath_cache_init(struct beneath_cache *cache, int root)
 {
     cache->root = root;
-    cache->fd = -1;
-    cache->length = 0;
-    cache->path[0] = '\0';
+    cache->asked = 0;
+    cache->single = -1;
+    for (size_t i = 0; i < BENEATH_KEPT; i++) {
+        cache->kept[i].fd = -1;
+        cache->kept[i].asked = 0;
+    }
 }
 
 void beneath_cache_release(struct beneath_cache *cache)
 {
-    fd_guard(&cache->fd);
-    cache->fd = -1;
+    for (size_t i = 0; i < BENEATH_KEPT; i++)
+        fd_guard(&cache->kept[i].fd);
+    fd_guard(&cache->single);
+    beneath_cache_init(cache, cache->root);
+}
+
+static enum b10_reason open_single(struct beneath_cache *cache, const char *path, size_t length,
+                                   int *dirfd, struct b10_error *error)
+{
+    char directory[PATH_LIMIT + 1];
+    snprintf(directory, sizeof(directory), "%.*s", (int)length, path);
+    fd_guard(&cache->single);
+    TRY(beneath_directory(&cache->single, cache->root, directory, error));
+    *dirfd = cache->single;
+    return B10_REASON_OK;
+}
+
+/* The slot that has this directory, else the one that was not asked for the longest. */
+static size_t slot_for(const struct beneath_cache *cache, const char *path, size_t length,
+                       bool *found)
+{
+    size_t oldest = 0;
+    for (size_t i = 0; i < BENEATH_KEPT; i++) {
+        if (cache->kept[i].fd >= 0 && cache->kept[i].length == length &&
+            memcmp(cache->kept[i].path, path, length) == 0) {
+            *found = true;
+            return i;
+        }
+        if (cache->kept[i].asked < cache->kept[oldest].asked)
+            oldest = i;
+    }
+    return oldest;
+}
+
+static enum b10_reason keep(struct beneath_cache *cache, const char *path, size_t length,
+                            int *dirfd, struct b10_error *error)
+{
+    bool found = false;
+    size_t slot = slot_for(cache, path, length, &found);
+    if (!found) {
+        fd_guard(&cache->kept[slot].fd);
+        memcpy(cache->kept[slot].path, path, length);
+        cache->kept[slot].path[length] = '\0';
+        cache->kept[slot].length = length;
+        TRY(beneath_directory(&cache->kept[slot].fd, cache->root, cache->kept[slot].path, error));
+    }
+    cache->kept[slot].asked = ++cache->asked;
+    *dirfd = cache->kept[slot].fd;
+    return B10_REASON_OK;
 }
 
 enum b10_reason beneath_parent(struct beneath_cache *cache, const char *path, int *dirfd,
@@ -149,14 +200,8 @@ enum b10_reason beneath_parent(struct beneath_cache *cache, const char *path, in
     }
     const char *slash = strrchr(path, '/');
     size_t length = slash == NULL ? 0 : (size_t)(slash - path);
-    if (cache->fd < 0 || cache->length != length || memcmp(cache->path, path, length) != 0) {
-        beneath_cache_release(cache);
-        memcpy(cache->path, path, length);
-        cache->path[length] = '\0';
-        cache->length = length;
-        TRY(beneath_directory(&cache->fd, cache->root, cache->path, error));
-    }
-    *dirfd = cache->fd;
     *leaf = slash == NULL ? path : slash + 1;
-    return B10_REASON_OK;
+    if (length < BENEATH_KEPT_PATH)
+        return keep(cache, path, length, dirfd, error);
+    return open_single(cache, path, length, dirfd, error);
 }

@@ -192,10 +192,45 @@ static void neighbours_share_one_descriptor(void **state)
     assert_int_equal(fstat(scratch->fd, &expected), 0);
     assert_true(io_same_file(&found, &expected));
     assert_string_equal(leaf, "top");
-    assert_int_equal(scratch_open_descriptors(), open_now);
     beneath_cache_release(&cache);
     beneath_cache_release(&cache);
     assert_int_equal(scratch_open_descriptors(), open_now - 1);
+}
+
+/* A path too long to be kept is opened each time; whichever way, it is the right directory. */
+static void few_descriptors_stay_open_however_many_directories(void **state)
+{
+    struct scratch *scratch = *state;
+    struct beneath_cache cache;
+    char path[1024];
+    char name[BENEATH_KEPT_PATH / 3];
+    memset(name, 'n', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    beneath_cache_init(&cache, scratch->fd);
+    size_t before = scratch_open_descriptors();
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 3 * BENEATH_KEPT; i++) {
+            const char *leaf = NULL;
+            int dirfd = -1;
+            struct stat found;
+            struct stat expected;
+            if (i % 5 == 0)
+                snprintf(path, sizeof(path), "%s/%s/%s/%d", name, name, name, i);
+            else
+                snprintf(path, sizeof(path), "%d", i);
+            if (round == 0)
+                scratch_mkdir(scratch, path);
+            assert_int_equal(stat(scratch_path(scratch, path), &expected), 0);
+            strncat(path, "/x", sizeof(path) - strlen(path) - 1);
+            assert_int_equal(beneath_parent(&cache, path, &dirfd, &leaf, NULL), B10_REASON_OK);
+            assert_string_equal(leaf, "x");
+            assert_int_equal(fstat(dirfd, &found), 0);
+            assert_true(io_same_file(&found, &expected));
+            assert_true(scratch_open_descriptors() <= before + BENEATH_KEPT + 1);
+        }
+    }
+    beneath_cache_release(&cache);
+    assert_int_equal(scratch_open_descriptors(), before);
 }
 
 static void a_failed_lookup_leaves_the_cache_usable(void **state)
@@ -282,6 +317,7 @@ int main(void)
         TEST(a_message_names_the_path_in_printable_form),
         TEST(the_deepest_path_of_the_format_is_opened),
         TEST(neighbours_share_one_descriptor),
+        TEST(few_descriptors_stay_open_however_many_directories),
         TEST(a_failed_lookup_leaves_the_cache_usable),
         TEST(a_directory_swapped_for_a_link_is_never_followed),
     };
