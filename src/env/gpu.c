@@ -2,12 +2,14 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/guard.h"
 #include "base/parse.h"
 
 static const char *const step_names[GPU_STEP_COUNT] = {"driver", "nvml", "spawn", "proc"};
@@ -99,13 +101,24 @@ static void add_cards(char *signs, size_t size)
     free(cards);
 }
 
+/* NVIDIA's libraries make this node themselves, as root, even where no kernel driver is: with nothing
+ * behind it, it is no sign, or a host would be unknown because somebody once asked it. */
+static bool has_driver(const char *path)
+{
+    if (access(path, F_OK) != 0)
+        return false;
+    SCOPED(fd) int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    return fd >= 0 || (errno != ENXIO && errno != ENODEV);
+}
+
 void gpu_host_signs(char *signs, size_t size)
 {
     /* dxg: under Windows; nvmap: Tegra, where the GPU is part of the chip */
-    static const char *const others[] = {"/dev/nvidiactl", "/dev/dxg", "/dev/nvmap",
-                                         "/proc/driver/nvidia"};
+    static const char *const others[] = {"/dev/dxg", "/dev/nvmap", "/proc/driver/nvidia"};
     *signs = '\0';
     add_cards(signs, size);
+    if (has_driver("/dev/nvidiactl"))
+        add_sign(signs, size, "/dev/nvidiactl", "");
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
         if (access(others[i], F_OK) == 0)
             add_sign(signs, size, others[i], "");
