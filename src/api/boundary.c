@@ -46,3 +46,8 @@ void boundary_copy(void *to, const void *from)
         memcpy((char *)to + sizeof(uint32_t), (const char *)from + sizeof(uint32_t),
                size - sizeof(uint32_t));
 }
+
+const void *boundary_item(const void *first, uint64_t total, uint32_t stride, size_t index)
+{
+    return index < total ? (const char *)first + index * stride : NULL;
+}

@@ -26,4 +26,8 @@ MUST_CHECK enum b10_reason boundary_check(const char *name, uint32_t struct_size
 /* Both structs begin with their struct_size, which is neither changed nor copied. */
 void boundary_copy(void *to, const void *from);
 
+/* Item `index` of `total` that lie `stride` bytes apart, NULL beyond the end: a caller built against
+ * an older header cannot step by its own sizeof. */
+const void *boundary_item(const void *first, uint64_t total, uint32_t stride, size_t index);
+
 #endif

@@ -1,6 +1,7 @@
 /* Exported: the full calls, and the list that one of them returns. */
 #include <stdlib.h>
 
+#include "api/boundary.h"
 #include "api/operation.h"
 
 OperationStatus b10_load(const b10_config *config, const b10_options *options, b10_report *report,
@@ -52,10 +53,9 @@ void b10_comparison_list_free(b10_comparison_list *list)
 
 const b10_comparison *b10_comparison_list_at(const b10_comparison_list *list, size_t index)
 {
-    if (list == NULL || index >= list->total)
+    if (list == NULL)
         return NULL;
-    const char *first = (const char *)list->comparisons;
-    return (const void *)(first + index * list->entry_size);
+    return boundary_item(list->comparisons, list->total, list->entry_size, index);
 }
 
 OperationStatus b10_transfer_file(const b10_config *config, const b10_options *options,

@@ -1,6 +1,7 @@
 /* Exported: the simple calls, their last error, and the list that one of them returns. */
 #include <stdlib.h>
 
+#include "api/boundary.h"
 #include "api/operation.h"
 #include "base/error.h"
 
@@ -54,8 +55,7 @@ void b10_cache_list_free(b10_cache_list *list)
 
 const b10_cache_entry *b10_cache_list_at(const b10_cache_list *list, size_t index)
 {
-    if (list == NULL || index >= list->total_caches)
+    if (list == NULL)
         return NULL;
-    const char *first = (const char *)list->caches;
-    return (const void *)(first + index * list->entry_size);
+    return boundary_item(list->caches, list->total_caches, list->entry_size, index);
 }

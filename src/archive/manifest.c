@@ -26,22 +26,13 @@ static void free_texts(char **texts, size_t count)
     free(texts);
 }
 
-static void free_facts(struct fact *facts, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        free(facts[i].name);
-        free(facts[i].value);
-    }
-    free(facts);
-}
-
 void manifest_release(struct manifest *manifest)
 {
     free(manifest->kind);
     free(manifest->key);
     free(manifest->creator);
-    free_facts(manifest->facts, manifest->fact_count);
-    free_facts(manifest->recorded, manifest->recorded_count);
+    fact_list_free(manifest->facts, manifest->fact_count);
+    fact_list_free(manifest->recorded, manifest->recorded_count);
     for (size_t i = 0; i < manifest->root_count; i++) {
         free(manifest->roots[i].name);
         free_texts(manifest->roots[i].origins, manifest->roots[i].origin_count);

@@ -28,6 +28,11 @@ enum {
     MANIFEST_RECORDED_VALUE_LIMIT = 1024,
 };
 
+/* The rules of its members, the same for writing and reading: a name of [A-Za-z0-9_], a value of
+ * printable UTF-8, both within their limits. */
+bool manifest_may_record_name(const char *name);
+bool manifest_may_record_value(const char *value);
+
 struct manifest_root {
     char *name;     /* owned */
     char **origins; /* owned: every original path its members came from */

@@ -132,11 +132,6 @@ static enum b10_reason take_created(struct decode *decode)
     return B10_REASON_OK;
 }
 
-static int compare_facts(const void *a, const void *b)
-{
-    return strcmp(((const struct fact *)a)->name, ((const struct fact *)b)->name);
-}
-
 static enum b10_reason take_facts(struct decode *decode)
 {
     SCOPED(json) json_t *value = NULL;
@@ -157,7 +152,7 @@ static enum b10_reason take_facts(struct decode *decode)
             return error_no_memory(decode->error);
         TRY(judge(decode, json_text_to(fact, &to->value), "facts"));
     }
-    qsort(manifest->facts, manifest->fact_count, sizeof(*manifest->facts), compare_facts);
+    qsort(manifest->facts, manifest->fact_count, sizeof(*manifest->facts), fact_order);
     return B10_REASON_OK;
 }
 

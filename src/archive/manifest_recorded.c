@@ -23,17 +23,16 @@ enum b10_reason manifest_recorded_write(const struct manifest *manifest, struct 
     return bytes_append_text(out, "}", error);
 }
 
-static bool keeps_the_rules(const char *name, const char *value)
+bool manifest_may_record_name(const char *name)
 {
     const size_t length = strlen(name);
     return length >= 1 && length <= MANIFEST_RECORDED_NAME_LIMIT &&
-           strspn(name, name_bytes) == length && value != NULL &&
-           strlen(value) <= MANIFEST_RECORDED_VALUE_LIMIT && utf8_is_printable(value);
+           strspn(name, name_bytes) == length;
 }
 
-static int by_name(const void *a, const void *b)
+bool manifest_may_record_value(const char *value)
 {
-    return strcmp(((const struct fact *)a)->name, ((const struct fact *)b)->name);
+    return strlen(value) <= MANIFEST_RECORDED_VALUE_LIMIT && utf8_is_printable(value);
 }
 
 enum b10_reason manifest_recorded_take(struct manifest *manifest, json_t *value,
@@ -51,14 +50,12 @@ enum b10_reason manifest_recorded_take(struct manifest *manifest, json_t *value,
     {
         if (manifest->recorded_count == MANIFEST_RECORDED_LIMIT)
             break;
-        if (!keeps_the_rules(name, json_string_value(text)))
+        const char *kept = json_string_value(text);
+        if (!manifest_may_record_name(name) || kept == NULL || !manifest_may_record_value(kept))
             continue;
-        struct fact *fact = &manifest->recorded[manifest->recorded_count++];
-        fact->name = strdup(name);
-        fact->value = strdup(json_string_value(text));
-        if (fact->name == NULL || fact->value == NULL)
-            return error_no_memory(error);
+        TRY(fact_copy(&manifest->recorded[manifest->recorded_count], name, kept, error));
+        manifest->recorded_count++;
     }
-    qsort(manifest->recorded, manifest->recorded_count, sizeof(*manifest->recorded), by_name);
+    qsort(manifest->recorded, manifest->recorded_count, sizeof(*manifest->recorded), fact_order);
     return B10_REASON_OK;
 }

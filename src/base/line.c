@@ -7,3 +7,11 @@ void line_clean(char *text)
             *c = '?';
     }
 }
+
+void line_clean_ascii(char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text < ' ' || *text > '~')
+            *text = '?';
+    }
+}

@@ -8,10 +8,8 @@
 #include "archive/manifest.h"
 #include "base/digest.h"
 #include "base/guard.h"
-#include "base/utf8.h"
 #include "fs/path.h"
 
-static const char name_bytes[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
 static const char python_prefix[] = "B10_PYTHON_PREFIX";
 
 /* ---- which ---- */
@@ -31,7 +29,7 @@ static bool is_recorded(const char *name)
     static const char *const prefixes[] = {"VLLM_", "TORCHINDUCTOR_", "TRITON_"};
     static const char *const places[] = {"VLLM_CACHE_ROOT", "TORCHINDUCTOR_CACHE_DIR",
                                          "TRITON_CACHE_DIR"};
-    if (strlen(name) > MANIFEST_RECORDED_NAME_LIMIT || name[strspn(name, name_bytes)] != '\0' ||
+    if (!manifest_may_record_name(name) ||
         is_one_of(name, places, sizeof(places) / sizeof(*places)))
         return false;
     for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++) {
@@ -70,25 +68,7 @@ static bool may_be_secret(const char *name)
     return false;
 }
 
-/* NULL when out of memory. */
-static char *kept_value(const char *name, const char *value)
-{
-    char digest[DIGEST_TEXT_SIZE];
-    if (!may_be_secret(name) && strlen(value) <= MANIFEST_RECORDED_VALUE_LIMIT &&
-        utf8_is_printable(value))
-        return strdup(value);
-    make_digest(digest, value);
-    return strdup(digest);
-}
-
 /* ---- the list ---- */
-
-static void release_fact(struct fact *fact)
-{
-    free(fact->name);
-    free(fact->value);
-    *fact = (struct fact){0};
-}
 
 /* Takes what `fact` owns if it is inserted. */
 static void insert(struct recorded *recorded, struct fact *fact)
@@ -100,7 +80,7 @@ static void insert(struct recorded *recorded, struct fact *fact)
         (at > 0 && strcmp(recorded->items[at - 1].name, fact->name) == 0))
         return;
     if (recorded->count == MANIFEST_RECORDED_LIMIT)
-        release_fact(&recorded->items[--recorded->count]);
+        fact_release(&recorded->items[--recorded->count]);
     memmove(&recorded->items[at + 1], &recorded->items[at],
             (recorded->count - at) * sizeof(*recorded->items));
     recorded->items[at] = *fact;
@@ -112,16 +92,22 @@ enum b10_reason recorded_add(struct recorded *recorded, const char *name, const 
                              struct b10_error *error)
 {
     if (recorded->items == NULL) {
-        recorded->items = calloc(MANIFEST_RECORDED_LIMIT, sizeof(*recorded->items));
+        *recorded =
+            (struct recorded){.items = calloc(MANIFEST_RECORDED_LIMIT, sizeof(*recorded->items)),
+                              .count = 0};
         if (recorded->items == NULL)
             return error_no_memory(error);
     }
-    struct fact fact = {strdup(name), kept_value(name, value)};
-    const bool whole = fact.name != NULL && fact.value != NULL;
-    if (whole)
-        insert(recorded, &fact);
-    release_fact(&fact);
-    return whole ? B10_REASON_OK : error_no_memory(error);
+    char digest[DIGEST_TEXT_SIZE];
+    if (may_be_secret(name) || !manifest_may_record_value(value)) {
+        make_digest(digest, value);
+        value = digest;
+    }
+    struct fact fact;
+    TRY(fact_copy(&fact, name, value, error));
+    insert(recorded, &fact);
+    fact_release(&fact);
+    return B10_REASON_OK;
 }
 
 enum b10_reason recorded_take(struct recorded *recorded, const char *variable,
@@ -142,9 +128,7 @@ enum b10_reason recorded_take(struct recorded *recorded, const char *variable,
 
 void recorded_release(struct recorded *recorded)
 {
-    for (size_t i = 0; i < recorded->count; i++)
-        release_fact(&recorded->items[i]);
-    free(recorded->items);
+    fact_list_free(recorded->items, recorded->count);
     *recorded = (struct recorded)RECORDED_NONE;
 }
 
@@ -184,9 +168,8 @@ static void show(char text[SHOWN_SIZE], const struct fact *fact)
         make_digest(digest, value);
         value = digest;
     }
-    text[0] = '\'';
-    path_quote(text + 1, SHOWN_SIZE - 2, value);
-    strncpy(text + strlen(text), "'", 2);
+    char quoted[SHOWN_SIZE - 2];
+    snprintf(text, SHOWN_SIZE, "'%s'", path_quote(quoted, sizeof(quoted), value));
 }
 
 static enum b10_reason describe(const char *name, const struct fact *there, const struct fact *here,

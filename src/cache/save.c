@@ -115,14 +115,8 @@ static enum b10_reason copy_facts(struct fact **to, size_t *made, const struct f
     *to = calloc(count + 1, sizeof(**to));
     if (*to == NULL)
         return error_no_memory(error);
-    while (*made < count) {
-        struct fact *copy = &(*to)[*made];
-        copy->name = strdup(from[*made].name);
-        copy->value = strdup(from[*made].value);
-        ++*made;
-        if (copy->name == NULL || copy->value == NULL)
-            return error_no_memory(error);
-    }
+    for (; *made < count; ++*made)
+        TRY(fact_copy(&(*to)[*made], from[*made].name, from[*made].value, error));
     return B10_REASON_OK;
 }
 

@@ -26,11 +26,10 @@ enum { LINE_SIZE = sizeof(((b10_comparison *)NULL)->differences) };
 /* The next line of *cursor, which moves behind it; false at the end. */
 static bool next_line(const char **cursor, char line[LINE_SIZE])
 {
-    const char *begin = *cursor;
-    if (*begin == '\0')
+    size_t length;
+    const char *begin = text_line(cursor, &length);
+    if (begin == NULL)
         return false;
-    size_t length = strcspn(begin, "\n");
-    *cursor = begin + length + (begin[length] == '\n');
     snprintf(line, LINE_SIZE, "%.*s", (int)length, begin);
     return true;
 }

@@ -3,13 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/text.h"
+
 bool facts_lines_next(const char **cursor, struct fact_line *fact)
 {
-    const char *line = *cursor;
-    if (line[0] == '\0')
+    size_t length;
+    const char *line = text_line(cursor, &length);
+    if (line == NULL)
         return false;
-    size_t length = strcspn(line, "\n");
-    *cursor = line + length + (line[length] == '\n');
     const char *equals = memchr(line, '=', length);
     size_t name = equals != NULL ? (size_t)(equals - line) : length;
     size_t value = equals != NULL ? length - name - 1 : 0;

@@ -91,6 +91,16 @@ void text_put(FILE *stream, const char *text)
         fwrite(unit, 1, length, stream);
 }
 
+const char *text_line(const char **cursor, size_t *length)
+{
+    const char *line = *cursor;
+    if (*line == '\0')
+        return NULL;
+    *length = strcspn(line, "\n");
+    *cursor = line + *length + (line[*length] == '\n');
+    return line;
+}
+
 void text_wrap(FILE *stream, size_t indent, const char *text)
 {
     size_t column = 0;

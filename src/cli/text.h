@@ -26,6 +26,10 @@ size_t text_unit(const char **at, enum text_rule rule, char unit[TEXT_UNIT_SIZE]
 /* `text` escaped for a terminal. Failures stay in the stream's error flag. */
 void text_put(FILE *stream, const char *text);
 
+/* The next line of *cursor, without its newline, and its length; *cursor moves behind it. NULL at the
+ * end. */
+const char *text_line(const char **cursor, size_t *length);
+
 /* `text` in words wrapped at 80 columns, every line indented by `indent` spaces. */
 void text_wrap(FILE *stream, size_t indent, const char *text);
 

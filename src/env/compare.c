@@ -82,15 +82,6 @@ struct comparison {
     size_t next; /* first the facts there, then those that only this host has, then the key */
 };
 
-static bool is_there(const struct stored_facts *there, const char *name)
-{
-    for (size_t i = 0; i < there->count; i++) {
-        if (strcmp(there->items[i].name, name) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* False at the end. */
 static bool next_fact(struct comparison *comparison, struct difference *fact)
 {
@@ -103,7 +94,8 @@ static bool next_fact(struct comparison *comparison, struct difference *fact)
     } else if (at < there->count + here->count) {
         const struct fact *own = &here->items[at - there->count];
         *fact = (struct difference){own->name, NULL, own->value, EQUAL};
-        if (is_there(there, own->name)) /* had its turn; equal to itself */
+        if (fact_value(there->items, there->count, own->name) !=
+            NULL) /* had its turn; equal to itself */
             fact->there = own->value;
     } else if (at == there->count + here->count && comparison->key->overridden) {
         const char *own = comparison->key->text;

@@ -1,10 +1,10 @@
 #include "env/facts.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/guard.h"
+#include "base/line.h"
 #include "base/parse.h"
 #include "env/detection.h"
 
@@ -18,27 +18,15 @@ static const char device_unknown[] = "cuda-unknown";
 
 /* ---- the list ---- */
 
-/* Facts are lines in a key, a manifest and a log, whatever a kernel or a driver said. */
-static void keep_printable(char *text)
-{
-    for (; *text != '\0'; text++) {
-        if (*text < ' ' || *text > '~')
-            *text = '?';
-    }
-}
-
 enum b10_reason facts_add(struct facts *facts, const char *name, const char *value,
                           struct b10_error *error)
 {
     if (facts->count == FACTS_LIMIT)
         return error_set(error, B10_REASON_INTERNAL, "more than %d facts", FACTS_LIMIT);
-    struct fact fact = {strdup(name), strdup(value)};
-    if (fact.name == NULL || fact.value == NULL) {
-        free(fact.name);
-        free(fact.value);
-        return error_no_memory(error);
-    }
-    keep_printable(fact.value);
+    struct fact fact;
+    TRY(fact_copy(&fact, name, value, error));
+    /* Facts are lines in a key, a manifest and a log, whatever a kernel or a driver said. */
+    line_clean_ascii(fact.value);
     size_t at = facts->count;
     for (; at > 0 && strcmp(facts->items[at - 1].name, name) > 0; at--)
         facts->items[at] = facts->items[at - 1];
@@ -49,11 +37,7 @@ enum b10_reason facts_add(struct facts *facts, const char *name, const char *val
 
 const char *facts_get(const struct facts *facts, const char *name)
 {
-    for (size_t i = 0; i < facts->count; i++) {
-        if (strcmp(facts->items[i].name, name) == 0)
-            return facts->items[i].value;
-    }
-    return NULL;
+    return fact_value(facts->items, facts->count, name);
 }
 
 enum b10_reason facts_text(const struct facts *facts, struct bytes *out, struct b10_error *error)
@@ -65,10 +49,8 @@ enum b10_reason facts_text(const struct facts *facts, struct bytes *out, struct 
 
 void facts_release(struct facts *facts)
 {
-    for (size_t i = 0; i < facts->count; i++) {
-        free(facts->items[i].name);
-        free(facts->items[i].value);
-    }
+    for (size_t i = 0; i < facts->count; i++)
+        fact_release(&facts->items[i]);
     *facts = (struct facts)FACTS_NONE;
 }
 
@@ -137,7 +119,7 @@ static void add_step(struct facts *facts, const char *step, const char *said, co
 {
     char text[2 * GPU_SAID_SIZE];
     snprintf(text, sizeof(text), "%s%s", said, what);
-    keep_printable(text);
+    line_clean_ascii(text);
     size_t used = strlen(facts->steps);
     size_t left = sizeof(facts->steps) - used;
     int length = snprintf(facts->steps + used, left, "%s=%s\n", step, text);

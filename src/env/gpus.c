@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/line.h"
 #include "env/gpu.h"
 
 bool gpu_mute(struct gpu_said *said, const char *format, ...)
@@ -11,10 +12,7 @@ bool gpu_mute(struct gpu_said *said, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(said->text, sizeof(said->text), format, arguments);
     va_end(arguments);
-    for (char *c = said->text; *c != '\0'; c++) {
-        if (*c < ' ' || *c > '~')
-            *c = '?';
-    }
+    line_clean_ascii(said->text);
     return false;
 }
 

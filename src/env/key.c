@@ -64,6 +64,12 @@ static bool has_gpus(const struct facts *facts)
     return device != NULL && strcmp(device, "cuda") == 0;
 }
 
+/* /proc tells no CUDA version: then the driver's own stands in the key, and nothing falls back. */
+static bool has_cuda_version(const struct facts *facts)
+{
+    return has_gpus(facts) && facts_get(facts, "cuda") != NULL;
+}
+
 /* Kinds of device beyond the first. */
 static size_t more_kinds(const struct facts *facts)
 {
@@ -101,7 +107,7 @@ static enum b10_reason append_head(char text[B10_KEY_SIZE], const struct facts *
     if (!has_gpus(facts))
         return append_fact(text, "-", facts, "arch", ARCHITECTURE_LIMIT, error);
     TRY(append_gpu(text, facts, error));
-    if (facts_get(facts, "cuda") != NULL)
+    if (has_cuda_version(facts))
         return B10_REASON_OK;
     TRY(append_fact(text, "-driver", facts, "gpu_driver", VERSION_LIMIT, error));
     return append_fact(text, "-", facts, "arch", ARCHITECTURE_LIMIT, error);
@@ -110,7 +116,7 @@ static enum b10_reason append_head(char text[B10_KEY_SIZE], const struct facts *
 static enum b10_reason append_tail(char text[B10_KEY_SIZE], const struct facts *facts,
                                    struct b10_error *error)
 {
-    if (has_gpus(facts) && facts_get(facts, "cuda") != NULL) {
+    if (has_cuda_version(facts)) {
         TRY(append_fact(text, "-cuda", facts, "cuda", VERSION_LIMIT, error));
         TRY(append_fact(text, "-", facts, "arch", ARCHITECTURE_LIMIT, error));
     }
@@ -150,5 +156,5 @@ void key_fallback_prefix(char prefix[B10_KEY_SIZE], const struct key *key,
     if (append_head(prefix, facts, NULL) != B10_REASON_OK)
         prefix[0] = '\0';
     else
-        append(prefix, has_gpus(facts) && facts_get(facts, "cuda") != NULL ? "-cuda" : "-", "", 0);
+        append(prefix, has_cuda_version(facts) ? "-cuda" : "-", "", 0);
 }

@@ -89,6 +89,16 @@ static bool mostly_slept(uint64_t wall_ns, uint64_t computing_ns)
     return asleep > WAITED_NS && asleep > wall_ns / WAITED_PART;
 }
 
+/* Does the task; *waited: others could have worked meanwhile. */
+static enum b10_reason work_watched(const struct pool *pool, unsigned number, void *task,
+                                    bool *waited, struct b10_error *error)
+{
+    uint64_t begun = clock_now_ns(), computed = thread_time_ns();
+    enum b10_reason reason = pool->work->work(pool->context, number, task, error);
+    *waited = mostly_slept(clock_now_ns() - begun, thread_time_ns() - computed);
+    return reason;
+}
+
 /* Under the lock. */
 static void note_end(struct pool *pool, bool waited)
 {
@@ -104,14 +114,15 @@ static bool step(struct pool *pool, unsigned number, void *task)
 {
     pthread_mutex_lock(&pool->lock);
     bool taken = take(pool, task);
+    bool may_grow = pool->started > 0 && pool->started < pool->wanted;
     pthread_mutex_unlock(&pool->lock);
     if (!taken)
         return false;
 
     struct b10_error error = ERROR_NONE;
-    uint64_t begun = clock_now_ns(), computed = thread_time_ns();
-    enum b10_reason reason = pool->work->work(pool->context, number, task, &error);
-    bool waited = mostly_slept(clock_now_ns() - begun, thread_time_ns() - computed);
+    bool waited = false;
+    enum b10_reason reason = may_grow ? work_watched(pool, number, task, &waited, &error)
+                                      : pool->work->work(pool->context, number, task, &error);
     pthread_mutex_lock(&pool->lock);
     note_end(pool, waited);
     if (reason != B10_REASON_OK)

@@ -58,30 +58,13 @@ const char *elsewhere_path(const struct elsewhere *host)
     return scratch_path(host->scratch, path);
 }
 
-static void describe(struct manifest *manifest, const struct elsewhere *host)
-{
-    const struct facts *facts = &host->facts;
-    for (size_t i = 0; i < manifest->fact_count; i++) {
-        free(manifest->facts[i].name);
-        free(manifest->facts[i].value);
-    }
-    free(manifest->facts);
-    free(manifest->key);
-    manifest->key = strdup(elsewhere_key(host));
-    manifest->facts = calloc(facts->count, sizeof(*manifest->facts));
-    assert_non_null(manifest->facts);
-    manifest->fact_count = facts->count;
-    for (size_t i = 0; i < facts->count; i++) {
-        manifest->facts[i].name = strdup(facts->items[i].name);
-        manifest->facts[i].value = strdup(facts->items[i].value);
-    }
-}
-
 void elsewhere_save(const struct elsewhere *host, const char *text)
 {
     struct forge forge;
     forge_init(&forge);
-    describe(&forge.manifest, host);
+    forge_facts(&forge, host->facts.items, host->facts.count);
+    free(forge.manifest.key);
+    forge.manifest.key = strdup(elsewhere_key(host));
     forge_file(&forge, "inductor/which", text);
     for (uint64_t i = 1; i < host->host_code; i++) {
         char name[40];

@@ -76,6 +76,29 @@ void forge_init(struct forge *forge)
     add_root(manifest, "headers", "/tmp/torchinductor_root/precompiled_headers");
 }
 
+void forge_facts(struct forge *forge, const struct fact *facts, size_t count)
+{
+    struct manifest *manifest = &forge->manifest;
+    fact_list_free(manifest->facts, manifest->fact_count);
+    manifest->facts = NULL;
+    manifest->fact_count = 0;
+    for (size_t i = 0; i < count; i++)
+        add_fact(manifest, facts[i].name, facts[i].value);
+}
+
+void forge_fact(struct forge *forge, const char *name, const char *value)
+{
+    struct manifest *manifest = &forge->manifest;
+    for (size_t i = 0; i < manifest->fact_count; i++) {
+        if (strcmp(manifest->facts[i].name, name) == 0) {
+            free(manifest->facts[i].value);
+            manifest->facts[i].value = copy(value);
+            return;
+        }
+    }
+    add_fact(manifest, name, value);
+}
+
 void forge_release(struct forge *forge)
 {
     manifest_release(&forge->manifest);

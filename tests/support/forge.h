@@ -58,6 +58,11 @@ struct forge {
 void forge_init(struct forge *forge);
 void forge_release(struct forge *forge);
 
+/* The manifest's facts become copies of these. */
+void forge_facts(struct forge *forge, const struct fact *facts, size_t count);
+/* Changes the value of one, or adds it at the end. */
+void forge_fact(struct forge *forge, const char *name, const char *value);
+
 /* A member of the open members frame (one is begun if needed), counted in the totals and in the
  * index. */
 void forge_add(struct forge *forge, const struct forge_tar *tar, const void *content);

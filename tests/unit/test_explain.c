@@ -80,8 +80,7 @@ static void record_here(struct host *host, const char *variable)
 
 static void copy_fact(struct fact *to, const char *name, const char *value)
 {
-    *to = (struct fact){strdup(name), strdup(value)};
-    assert_true(to->name != NULL && to->value != NULL);
+    assert_int_equal(fact_copy(to, name, value, NULL), B10_REASON_OK);
 }
 
 /* With this host's facts and records. */
@@ -91,33 +90,13 @@ static void stored_init(struct forge *forge, const struct host *host)
     struct manifest *manifest = &forge->manifest;
     const struct facts *facts = &host->identity.facts;
     const struct recorded *recorded = &host->settings.recorded;
-    for (size_t i = 0; i < manifest->fact_count; i++) {
-        free(manifest->facts[i].name);
-        free(manifest->facts[i].value);
-    }
-    manifest->facts = reallocarray(manifest->facts, FACTS_LIMIT, sizeof(*manifest->facts));
-    manifest->fact_count = facts->count;
-    for (size_t i = 0; i < facts->count; i++)
-        copy_fact(&manifest->facts[i], facts->items[i].name, facts->items[i].value);
+    forge_facts(forge, facts->items, facts->count);
     manifest->is_recorded = true;
     manifest->recorded = calloc(MANIFEST_RECORDED_LIMIT, sizeof(*manifest->recorded));
     manifest->recorded_count = recorded->count;
     for (size_t i = 0; i < recorded->count; i++)
         copy_fact(&manifest->recorded[i], recorded->items[i].name, recorded->items[i].value);
     forge_file(forge, "inductor/a", "some text");
-}
-
-static void set_fact(struct forge *forge, const char *name, const char *value)
-{
-    struct manifest *manifest = &forge->manifest;
-    for (size_t i = 0; i < manifest->fact_count; i++) {
-        if (strcmp(manifest->facts[i].name, name) == 0) {
-            free(manifest->facts[i].value);
-            manifest->facts[i].value = strdup(value);
-            return;
-        }
-    }
-    copy_fact(&manifest->facts[manifest->fact_count++], name, value);
 }
 
 /* Under the name of `key`, last changed at that second. Releases the forge. */
@@ -140,7 +119,7 @@ static void store_other(const struct host *host, const char *key, time_t second)
 {
     struct forge forge;
     stored_init(&forge, host);
-    set_fact(&forge, "tag.model", "other");
+    forge_fact(&forge, "tag.model", "other");
     store(&forge, host, key, second);
 }
 
@@ -197,8 +176,8 @@ static void every_difference_is_named(void **state)
     struct forge forge;
     record_here(host, "VLLM_A=1");
     stored_init(&forge, host);
-    set_fact(&forge, "tag.model", "other");
-    set_fact(&forge, "tag.torch", "2.13.0");
+    forge_fact(&forge, "tag.model", "other");
+    forge_fact(&forge, "tag.torch", "2.13.0");
     free(forge.manifest.recorded[0].value);
     forge.manifest.recorded[0].value = strdup("2");
     store(&forge, host, "another", 1000);
@@ -216,7 +195,7 @@ static void a_fallback_is_told_from_what_is_not_taken(void **state)
     struct forge forge;
     for (int i = 0; i < 2; i++) {
         stored_init(&forge, host);
-        set_fact(&forge, "cpu_features", "abc,def");
+        forge_fact(&forge, "cpu_features", "abc,def");
         forge.manifest.totals.host_code = (uint64_t)i;
         store(&forge, host, similar(host, i == 0 ? "no-host-code" : "host-code"), 1000);
     }
@@ -236,7 +215,7 @@ static void what_matches_comes_first_and_each_group_newest_first(void **state)
     store_other(host, "new", 3000);
     scratch_text(host->scratch, "volume/broken.v1.tar.zst", "no archive");
     stored_init(&forge, host);
-    set_fact(&forge, "cpu_features", "abc");
+    forge_fact(&forge, "cpu_features", "abc");
     store(&forge, host, similar(host, "fallback"), 500);
     stored_init(&forge, host);
     store(&forge, host, key_here(host), 400);
@@ -260,10 +239,10 @@ static void what_fits_under_another_name_is_not_taken(void **state)
     stored_init(&forge, host);
     store(&forge, host, "renamed", 1000);
     stored_init(&forge, host);
-    set_fact(&forge, "cpu_features", "abc");
+    forge_fact(&forge, "cpu_features", "abc");
     store(&forge, host, "renamed-too", 900);
     stored_init(&forge, host);
-    set_fact(&forge, "cpu_features", "abc");
+    forge_fact(&forge, "cpu_features", "abc");
     store(&forge, host, key_here(host), 800);
     struct b10_comparison_list *list = list_of(host);
     assert_int_equal(list->total, 3);

@@ -74,17 +74,8 @@ static void save_archive(struct host *host, const char *key)
     struct forge forge;
     forge_init(&forge);
     struct manifest *manifest = &forge.manifest;
-    for (size_t i = 0; i < manifest->fact_count; i++) {
-        free(manifest->facts[i].name);
-        free(manifest->facts[i].value);
-    }
     const struct facts *facts = &host->identity.facts;
-    manifest->fact_count = facts->count;
-    manifest->facts = reallocarray(manifest->facts, facts->count, sizeof(*manifest->facts));
-    for (size_t i = 0; i < facts->count; i++) {
-        manifest->facts[i].name = strdup(facts->items[i].name);
-        manifest->facts[i].value = strdup(facts->items[i].value);
-    }
+    forge_facts(&forge, facts->items, facts->count);
     free(manifest->key);
     manifest->key = strdup(key);
     forge_directory(&forge, "inductor/d");
