@@ -4,7 +4,7 @@
  *
  *   1. Simple calls     five functions without arguments, settings from the environment.
  *   2. Full calls       the same five with a configuration, options, a report and an error record;
- *                       verification; copying of one file.
+ *                       verification; copying of one file; load and save beside other work.
  *   3. Supporting parts configuration, settings table, names of codes, version.
  *
  * Conventions, valid for every function below unless it says otherwise:
@@ -19,7 +19,13 @@
  *     (`_time`).
  *   - Strings are NUL-terminated bytes; paths are bytes as the kernel has them, in no encoding.
  *   - Nothing here installs signal handlers, changes the working directory, umask, locale or
- *     environment, prints, forks, or leaves a thread or a descriptor behind.
+ *     environment, prints, forks, or leaves a thread or a descriptor behind. One exception: a call
+ *     that ends with TIMEOUT, or is cancelled, while the volume hangs leaves behind the threads that
+ *     are inside a system call there (b10_report.threads_left; docs/threading.md).
+ *   - Every call that looks at a disk or volume works on a thread of its own while the caller's
+ *     waits, so that no volume can hold it longer than the time set.
+ *   - Handles (b10_config, b10_cancel_token, b10_operation) belong to the process that made them: in
+ *     a forked child they can be freed; everything else is ERROR/FORKED.
  *
  * ISO C99 and C++ clean. See docs/ for the archive format, the errors and the configuration.
  */
@@ -74,10 +80,17 @@ typedef enum b10_reason {
     B10_REASON_IO = 13,            /* ERROR: volume or disk failed */
     B10_REASON_DENIED = 14,        /* ERROR: permissions */
     B10_REASON_NO_MEMORY = 15,     /* ERROR: out of memory */
-    B10_REASON_CANCELLED = 16,     /* ERROR: the progress callback asked to stop */
+    B10_REASON_CANCELLED = 16,     /* ERROR: the progress callback or b10_cancel() asked to stop */
     B10_REASON_INTERNAL = 17, /* ERROR: a bug, or an argument that breaks this header's rules */
     /* SKIPPED: no step can tell which GPU this host has, so no save can name its archive */
     B10_REASON_NO_KEY = 18,
+    B10_REASON_IN_PROGRESS = 19, /* SKIPPED: another live saver holds this key */
+    /* SKIPPED: MAX_CONCURRENT_SAVES savers are active on the volume */
+    B10_REASON_BUSY = 20,
+    /* SKIPPED: what a merge would add is what the last one added, under other names */
+    B10_REASON_CHURN = 21,
+    B10_REASON_TIMEOUT = 22, /* ERROR: volume or disk did not answer in time */
+    B10_REASON_FORKED = 23,  /* ERROR: the handle was made by this process's parent */
     B10_REASON_FORCE32 = 0x7fffffff
 } b10_reason;
 
@@ -148,7 +161,8 @@ typedef struct b10_report {
     /* load: 1 if there was no archive for the exact key and `archive` is the nearest that may be
      * used here; `difference` then says in what it differs: "cuda: '12.4' there, '12.8' here" */
     uint32_t fallback;
-    uint32_t reserved;
+    /* TIMEOUT, CANCELLED: threads that are still inside a system call, see docs/threading.md */
+    uint32_t threads_left;
     char difference[512];
 } b10_report;
 
@@ -341,7 +355,20 @@ typedef struct b10_progress {
  * cancels the operation: it ends with ERROR/CANCELLED and leaves nothing behind. */
 typedef int (*b10_progress_fn)(void *user, const b10_progress *progress);
 
-/* Callbacks; NULL members are not called. */
+/* What any thread, or a signal handler, stops an operation with. */
+typedef struct b10_cancel_token b10_cancel_token;
+
+/* NULL when out of memory. One token may be given to several operations; it must outlive them.
+ * Threads: any.  Since: 0.1 */
+B10_API b10_cancel_token *b10_cancel_token_new(void);
+B10_API void b10_cancel_token_free(b10_cancel_token *token); /* NULL is fine */
+
+/* The operations that were given this token, now or later, end with ERROR/CANCELLED within about
+ * 100 ms, or 2 s where the volume hangs, and leave nothing behind. NULL is fine.
+ * Threads: any, and in signal handlers.  Since: 0.1 */
+B10_API void b10_cancel(b10_cancel_token *token);
+
+/* Callbacks and token; NULL members are not used. */
 typedef struct b10_options {
     uint32_t struct_size;
     uint32_t reserved;
@@ -349,6 +376,7 @@ typedef struct b10_options {
     void *log_user;
     b10_progress_fn progress;
     void *progress_user;
+    b10_cancel_token *cancel;
 } b10_options;
 
 /* Common to the full calls: `config` NULL means settings from the environment only; `options`,
@@ -357,11 +385,12 @@ typedef struct b10_options {
 /* Restores the compile cache of this environment: reads the archive, verifies every byte, unpacks
  * beside the destination and moves it in.
  *   SUCCESS         everything is installed
- *   SKIPPED         LOCAL_PRESENT: the local directory already holds files
+ *   SKIPPED         LOCAL_PRESENT: the local directory already holds files (load mode if_empty)
  *   DOES_NOT_EXIST  ABSENT: no archive for this environment
  *   ERROR           DISABLED, CONFIG, NO_SPACE, TOO_LARGE, CORRUPT, UNSAFE, FORMAT, IO, DENIED,
- *                   NO_MEMORY, CANCELLED
- * Threads: any, also at once.  Owns: nothing.  Blocks: while it reads the volume.
+ *                   NO_MEMORY, CANCELLED, TIMEOUT, FORKED
+ * Threads: any, also at once.  Owns: nothing.  Blocks: while it reads the volume, at most
+ * B10_LOAD_TIMEOUT_SECONDS.
  * Leaves: the local directory as it was, unless SUCCESS; never overwrites a local name.  Since:
  * 0.1 */
 B10_API OperationStatus b10_load(const b10_config *config, const b10_options *options,
@@ -369,9 +398,11 @@ B10_API OperationStatus b10_load(const b10_config *config, const b10_options *op
 
 /* Packs the local cache and publishes it under this environment's key, whole or not at all.
  *   SUCCESS  published and synced
- *   SKIPPED  READ_ONLY, NOTHING_LOCAL, ALREADY_SAVED
- *   ERROR    DISABLED, CONFIG, TOO_LARGE, NO_SPACE, IO, DENIED, NO_MEMORY, CANCELLED
- * Threads: any, also at once.  Blocks: while it writes the volume.
+ *   SKIPPED  READ_ONLY, NOTHING_LOCAL, ALREADY_SAVED, IN_PROGRESS, BUSY, CHURN, NO_KEY
+ *   ERROR    DISABLED, CONFIG, TOO_LARGE, NO_SPACE, IO, DENIED, NO_MEMORY, CANCELLED, TIMEOUT,
+ *            FORKED
+ * Threads: any, also at once.  Blocks: while it writes the volume, at most
+ * B10_SAVE_TIMEOUT_SECONDS.
  * Leaves: the archive that was there, unless SUCCESS; no partial file.  Since: 0.1 */
 B10_API OperationStatus b10_save(const b10_config *config, const b10_options *options,
                                  b10_report *report, b10_error *error);
@@ -430,6 +461,35 @@ B10_API const b10_comparison *b10_comparison_list_at(const b10_comparison_list *
  * Threads: any.  Leaves: `dest` as it was, unless SUCCESS.  Since: 0.1 */
 B10_API OperationStatus b10_transfer_file(const b10_config *config, const b10_options *options,
                                           const char *source, const char *dest, b10_error *error);
+
+/* A load or a save that goes on beside the caller's own work. */
+typedef struct b10_operation b10_operation;
+
+/* As b10_load and b10_save, but they return once configuration and environment are read. NULL on
+ * failure (CONFIG only where a value has no valid form; all else is judged by the operation).
+ * Callbacks run on a thread of the operation; what they use must outlive b10_operation_free.
+ * Threads: any.  Owns: the operation is the caller's, freed with b10_operation_free().
+ * Since: 0.1 */
+B10_API b10_operation *b10_load_start(const b10_config *config, const b10_options *options,
+                                      b10_error *error);
+B10_API b10_operation *b10_save_start(const b10_config *config, const b10_options *options,
+                                      b10_error *error);
+
+/* 1 if it has ended, 0 if not, -1 for NULL or in a forked child. `progress` (NULL allowed) gets its
+ * latest progress.  Threads: any.  Blocks: no.  Since: 0.1 */
+B10_API int b10_operation_poll(b10_operation *operation, b10_progress *progress);
+
+/* Waits for its end; status, report and error as from b10_load or b10_save. May be called again.
+ * Threads: any.  Blocks: until the operation ends, which the time-outs bound.  Since: 0.1 */
+B10_API OperationStatus b10_operation_wait(b10_operation *operation, b10_report *report,
+                                           b10_error *error);
+
+/* Asks it to stop, as b10_cancel().  Threads: any, and in signal handlers.  Since: 0.1 */
+B10_API void b10_operation_cancel(b10_operation *operation);
+
+/* Cancels it if it has not ended, waits, frees. NULL is fine. In a forked child: memory only.
+ * Since: 0.1 */
+B10_API void b10_operation_free(b10_operation *operation);
 
 /* ------------------------------------------------------------------------------------------------
  * 3. Configuration

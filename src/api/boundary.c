@@ -15,6 +15,9 @@ OperationStatus boundary_status(enum b10_reason reason, OperationStatus absent)
     case B10_REASON_NOTHING_LOCAL:
     case B10_REASON_ALREADY_SAVED:
     case B10_REASON_NO_KEY:
+    case B10_REASON_IN_PROGRESS:
+    case B10_REASON_BUSY:
+    case B10_REASON_CHURN:
         return B10_SKIPPED;
     default:
         return B10_ERROR;

@@ -1,7 +1,13 @@
 #include "api/call.h"
 
 #include "api/boundary.h"
+#include "api/token.h"
 #include "base/clock.h"
+
+static bool is_cancelled(const void *token)
+{
+    return token_is_cancelled(token);
+}
 
 static enum b10_reason take_options(struct call *call, const b10_options *options)
 {
@@ -11,10 +17,15 @@ static enum b10_reason take_options(struct call *call, const b10_options *option
                            FIRST_SIZE(struct b10_options, progress_user), &call->error));
         boundary_copy(&all, options);
     }
-    call->log = (struct log){.fn = all.log, .user = all.log_user, .level = B10_LOG_INFO};
-    call->progress.fn = all.progress;
-    call->progress.user = all.progress_user;
-    return B10_REASON_OK;
+    call->listener = (struct job_listener){.log = all.log,
+                                           .log_user = all.log_user,
+                                           .progress = all.progress,
+                                           .progress_user = all.progress_user};
+    if (all.cancel == NULL)
+        return B10_REASON_OK;
+    call->listener.wants_stop = is_cancelled;
+    call->listener.wants_stop_user = all.cancel;
+    return token_check(all.cancel, &call->error);
 }
 
 /* A record that cannot be filled must not go unnoticed: the log is left to say so. */
@@ -26,14 +37,14 @@ static enum b10_reason take_error(struct call *call, b10_error *error)
                                             FIRST_SIZE(struct b10_error, message), &call->error);
     if (reason == B10_REASON_OK)
         call->caller_error = error;
-    else
-        log_error(&call->log, "%s", call->error.message);
+    else if (call->listener.log != NULL)
+        call->listener.log(call->listener.log_user, B10_LOG_ERROR, call->error.message);
     return reason;
 }
 
 enum b10_reason call_begin(struct call *call, const b10_options *options, b10_error *error)
 {
-    *call = (struct call){.settings = SETTINGS_NONE, .error = ERROR_NONE};
+    *call = (struct call){.error = ERROR_NONE};
     call->started_ns = clock_now_ns();
     enum b10_reason options_reason = take_options(call, options);
     if (options_reason == B10_REASON_OK)
@@ -43,17 +54,17 @@ enum b10_reason call_begin(struct call *call, const b10_options *options, b10_er
     return options_reason;
 }
 
-enum b10_reason call_settings(struct call *call, const b10_config *config, enum settings_need need)
+enum b10_reason call_given(struct call *call, const b10_config *config)
 {
-    return settings_read(&call->settings, config, need, &call->log, &call->error);
+    return given_take(&call->given, config, &call->error);
 }
 
 OperationStatus call_end(struct call *call, enum b10_reason reason, OperationStatus absent)
 {
     if (reason == B10_REASON_OK) /* whatever was tried on the way */
         error_clear(&call->error);
-    else if (call->error.code != (uint32_t)reason)
-        error_set(&call->error, reason, "no details are known");
+    else
+        error_complete(&call->error, reason);
     (void)error_copy(call->caller_error, &call->error);
     return boundary_status(reason, absent);
 }
@@ -65,5 +76,5 @@ uint64_t call_elapsed_ns(const struct call *call)
 
 void call_guard(struct call *call)
 {
-    settings_release(&call->settings);
+    given_free(call->given);
 }

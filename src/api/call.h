@@ -1,34 +1,32 @@
 /* The frame of one operation: from the caller's arguments to what the modules below work with, and
  * back.
  *
- *     call_begin ──▶ call_settings ──▶ (the operation) ──▶ call_end
- *         └───────────────┴─────────────────┴────────────▶ whatever failed, its record is the caller's
+ *     call_begin ──▶ call_given ──▶ (the operation, as a job) ──▶ call_end
+ *         └───────────────┴───────────────┴────────────▶ whatever failed, its record is the caller's
  *
  * Threads: one each.
  */
 #ifndef API_CALL_H
 #define API_CALL_H
 
-#include "base/log.h"
-#include "base/progress.h"
 #include "cache/config.h"
+#include "par/job.h"
 
 struct call {
-    struct log log;
-    struct progress progress;
-    struct settings settings; /* owned */
+    struct job_listener listener; /* the caller's callbacks and cancel token */
+    struct given *given;          /* owned */
     struct b10_error error;
     struct b10_error *caller_error; /* the caller's; NULL if there is none to fill */
     uint64_t started_ns;
 };
 
-/* Takes over callbacks and clock. INTERNAL when one of the caller's structs has no size. */
+/* Takes over callbacks and clock. INTERNAL when one of the caller's structs has no size, FORKED for
+ * a parent's cancel token. */
 MUST_CHECK enum b10_reason call_begin(struct call *call, const b10_options *options,
                                       b10_error *error);
 
-/* Reads the settings. */
-MUST_CHECK enum b10_reason call_settings(struct call *call, const b10_config *config,
-                                         enum settings_need need);
+/* Reads configuration and environment, without judging them. */
+MUST_CHECK enum b10_reason call_given(struct call *call, const b10_config *config);
 
 /* Fills the caller's record; the status that goes with `reason`. */
 OperationStatus call_end(struct call *call, enum b10_reason reason, OperationStatus absent);

@@ -25,6 +25,11 @@ static const char *const reason_names[] = {
     [B10_REASON_CANCELLED] = "CANCELLED",
     [B10_REASON_INTERNAL] = "INTERNAL",
     [B10_REASON_NO_KEY] = "NO_KEY",
+    [B10_REASON_IN_PROGRESS] = "IN_PROGRESS",
+    [B10_REASON_BUSY] = "BUSY",
+    [B10_REASON_CHURN] = "CHURN",
+    [B10_REASON_TIMEOUT] = "TIMEOUT",
+    [B10_REASON_FORKED] = "FORKED",
 };
 
 const char *b10_reason_name(uint32_t reason)

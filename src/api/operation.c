@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "api/boundary.h"
-#include "api/call.h"
 #include "base/guard.h"
 #include "cache/clear.h"
 #include "cache/explain.h"
@@ -13,206 +12,198 @@
 #include "cache/save.h"
 #include "cache/transfer.h"
 
-static enum b10_reason no_argument(struct call *call, const char *function, const char *argument)
-{
-    return error_set(&call->error, B10_REASON_INTERNAL, "%s: argument '%s' is NULL", function,
-                     argument);
-}
+/* ---- what each of them does, on its job's thread ---- */
 
-/* *record: an empty struct of `size` bytes that begins with its struct_size. On the heap: a caller's
- * thread may have little stack. */
-static enum b10_reason new_record(void **record, size_t size, struct call *call)
-{
-    const uint32_t struct_size = (uint32_t)size;
-    *record = calloc(1, size);
-    if (*record == NULL)
-        return error_no_memory(&call->error);
-    memcpy(*record, &struct_size, sizeof(struct_size));
-    return B10_REASON_OK;
-}
-
-/* Load, save and clear: what they do, and when the volume must be on for it. */
-struct reporting {
-    enum b10_reason (*work)(const struct settings *settings, struct log *log,
-                            struct progress *progress, struct b10_report *report,
-                            struct b10_error *error);
-    enum settings_need need;
+/* Everything that an operation touches: its job's own, should the caller leave it behind. */
+struct operation {
+    const struct operation_kind *kind;
+    struct given *given;      /* owned */
+    struct settings settings; /* owned; read on the job's thread */
+    char *texts[2];           /* owned: arguments */
+    void *result;             /* owned: the record or the list that it fills; NULL: none yet */
 };
 
-static enum b10_reason report_steps(struct call *call, const struct reporting *operation,
-                                    const b10_config *config, struct b10_report *report)
+struct operation_kind {
+    enum b10_reason (*work)(struct operation *operation, struct log *log, struct progress *progress,
+                            struct b10_error *error);
+    enum settings_need need;
+    bool writes_volume; /* B10_SAVE_TIMEOUT_SECONDS counts, not B10_LOAD_TIMEOUT_SECONDS */
+    size_t record_size; /* of the result, a struct that begins with its struct_size; 0: a list */
+};
+
+static enum b10_reason work_load(struct operation *operation, struct log *log,
+                                 struct progress *progress, struct b10_error *error)
 {
-    TRY(call_settings(call, config, operation->need));
-    TRY(operation->work(&call->settings, &call->log, &call->progress, report, &call->error));
-    progress_final(&call->progress);
+    return load_cache(&operation->settings, log, progress, operation->result, error);
+}
+
+static enum b10_reason work_save(struct operation *operation, struct log *log,
+                                 struct progress *progress, struct b10_error *error)
+{
+    return save_cache(&operation->settings, log, progress, operation->result, error);
+}
+
+static enum b10_reason work_clear(struct operation *operation, struct log *log,
+                                  struct progress *progress, struct b10_error *error)
+{
+    return clear_local(&operation->settings, log, progress, operation->result, error);
+}
+
+static enum b10_reason work_info(struct operation *operation, struct log *log,
+                                 struct progress *progress, struct b10_error *error)
+{
+    return inspect_info(&operation->settings, log, operation->result, progress, error);
+}
+
+static enum b10_reason work_list(struct operation *operation, struct log *log,
+                                 struct progress *progress, struct b10_error *error)
+{
+    (void)log;
+    struct b10_cache_list *list = NULL;
+    TRY(inspect_list(&operation->settings, &list, progress, error));
+    operation->result = list;
     return B10_REASON_OK;
 }
 
-static OperationStatus run_reporting(const struct reporting *operation, const b10_config *config,
-                                     const b10_options *options, b10_report *caller_report,
-                                     b10_error *error)
+static enum b10_reason work_explain(struct operation *operation, struct log *log,
+                                    struct progress *progress, struct b10_error *error)
 {
-    SCOPED(call) struct call call;
-    struct b10_report report = B10_INIT(b10_report);
-    enum b10_reason reason = call_begin(&call, options, error);
-    if (reason == B10_REASON_OK && caller_report != NULL)
-        reason = boundary_check("b10_report", caller_report->struct_size,
-                                FIRST_SIZE(struct b10_report, wall_ns), &call.error);
-    if (reason != B10_REASON_OK)
-        return call_end(&call, reason, B10_ERROR);
-
-    reason = report_steps(&call, operation, config, &report);
-    report.reason = (uint32_t)reason;
-    report.wall_ns = call_elapsed_ns(&call);
-    if (caller_report != NULL)
-        boundary_copy(caller_report, &report);
-    return call_end(&call, reason, B10_DOES_NOT_EXIST);
-}
-
-OperationStatus operation_load(const b10_config *config, const b10_options *options,
-                               b10_report *report, b10_error *error)
-{
-    static const struct reporting load = {load_cache, SETTINGS_VOLUME};
-    return run_reporting(&load, config, options, report, error);
-}
-
-OperationStatus operation_save(const b10_config *config, const b10_options *options,
-                               b10_report *report, b10_error *error)
-{
-    static const struct reporting save = {save_cache, SETTINGS_VOLUME};
-    return run_reporting(&save, config, options, report, error);
-}
-
-static enum b10_reason clear_cache(const struct settings *settings, struct log *log,
-                                   struct progress *progress, struct b10_report *report,
-                                   struct b10_error *error)
-{
-    (void)progress;
-    return clear_local(settings, log, report, error);
-}
-
-OperationStatus operation_clear(const b10_config *config, const b10_options *options,
-                                b10_report *report, b10_error *error)
-{
-    static const struct reporting clear = {clear_cache, SETTINGS_LOCAL};
-    return run_reporting(&clear, config, options, report, error);
-}
-
-static enum b10_reason info_steps(struct call *call, const b10_config *config,
-                                  const b10_options *options, b10_cache_info *caller_info,
-                                  b10_error *error)
-{
-    SCOPED(heap) struct b10_cache_info *info = NULL;
-    TRY(call_begin(call, options, error));
-    if (caller_info == NULL)
-        return no_argument(call, "b10_info", "info");
-    TRY(boundary_check("b10_cache_info", caller_info->struct_size,
-                       FIRST_SIZE(struct b10_cache_info, facts), &call->error));
-    TRY(new_record((void **)&info, sizeof(*info), call));
-    boundary_copy(caller_info, info);
-    TRY(call_settings(call, config, SETTINGS_LOCAL));
-    TRY(inspect_info(&call->settings, &call->log, info, &call->error));
-    boundary_copy(caller_info, info);
+    (void)log;
+    struct b10_comparison_list *list = NULL;
+    TRY(explain_archives(&operation->settings, &list, progress, error));
+    operation->result = list;
     return B10_REASON_OK;
 }
 
-OperationStatus operation_info(const b10_config *config, const b10_options *options,
-                               b10_cache_info *info, b10_error *error)
+static enum b10_reason work_verify(struct operation *operation, struct log *log,
+                                   struct progress *progress, struct b10_error *error)
 {
-    SCOPED(call) struct call call;
-    enum b10_reason reason = info_steps(&call, config, options, info, error);
-    return call_end(&call, reason, B10_ERROR);
+    return inspect_verify(&operation->settings, operation->texts[0], log, progress,
+                          operation->result, error);
 }
 
-static enum b10_reason list_steps(struct call *call, const b10_config *config,
-                                  const b10_options *options, b10_cache_list **list,
-                                  b10_error *error)
+static enum b10_reason work_transfer(struct operation *operation, struct log *log,
+                                     struct progress *progress, struct b10_error *error)
 {
-    if (list != NULL)
-        *list = NULL;
-    TRY(call_begin(call, options, error));
-    if (list == NULL)
-        return no_argument(call, "b10_list", "list");
-    TRY(call_settings(call, config, SETTINGS_LOCAL));
-    return inspect_list(&call->settings, list, &call->error);
+    return transfer_file(&operation->settings, operation->texts[0], operation->texts[1], log,
+                         progress, error);
 }
 
-OperationStatus operation_list(const b10_config *config, const b10_options *options,
-                               b10_cache_list **list, b10_error *error)
+const struct operation_kind operation_load = {.work = work_load,
+                                              .need = SETTINGS_VOLUME,
+                                              .record_size = sizeof(struct b10_report)};
+const struct operation_kind operation_save = {.work = work_save,
+                                              .need = SETTINGS_VOLUME,
+                                              .writes_volume = true,
+                                              .record_size = sizeof(struct b10_report)};
+const struct operation_kind operation_clear = {.work = work_clear,
+                                               .need = SETTINGS_LOCAL,
+                                               .record_size = sizeof(struct b10_report)};
+const struct operation_kind operation_info = {.work = work_info,
+                                              .need = SETTINGS_LOCAL,
+                                              .record_size = sizeof(struct b10_cache_info)};
+const struct operation_kind operation_list = {.work = work_list, .need = SETTINGS_LOCAL};
+const struct operation_kind operation_explain = {.work = work_explain, .need = SETTINGS_LOCAL};
+const struct operation_kind operation_verify = {.work = work_verify,
+                                                .need = SETTINGS_LOCAL,
+                                                .record_size = sizeof(struct b10_verify_report)};
+const struct operation_kind operation_transfer = {.work = work_transfer,
+                                                  .need = SETTINGS_LOCAL,
+                                                  .writes_volume = true};
+
+/* ---- its life ---- */
+
+static void release(void *state)
 {
-    SCOPED(call) struct call call;
-    enum b10_reason reason = list_steps(&call, config, options, list, error);
-    return call_end(&call, reason, B10_ERROR);
+    struct operation *operation = state;
+    if (operation == NULL)
+        return;
+    given_free(operation->given);
+    settings_release(&operation->settings);
+    free(operation->texts[0]);
+    free(operation->texts[1]);
+    free(operation->result);
+    free(operation);
 }
 
-static enum b10_reason verify_steps(struct call *call, const b10_config *config,
-                                    const b10_options *options, const char *archive,
-                                    b10_verify_report *result, b10_error *error)
+void operation_free(struct operation *operation)
 {
-    SCOPED(heap) struct b10_verify_report *found = NULL;
-    TRY(call_begin(call, options, error));
-    if (archive == NULL)
-        return no_argument(call, "b10_verify", "archive");
-    if (result != NULL)
-        TRY(boundary_check("b10_verify_report", result->struct_size,
-                           FIRST_SIZE(struct b10_verify_report, facts), &call->error));
-    TRY(new_record((void **)&found, sizeof(*found), call));
-    TRY(call_settings(call, config, SETTINGS_LOCAL));
-    enum b10_reason reason =
-        inspect_verify(&call->settings, archive, &call->log, &call->progress, found, &call->error);
-    if (result != NULL) /* also what was learnt before it failed */
-        boundary_copy(result, found);
-    if (reason == B10_REASON_OK)
-        progress_final(&call->progress);
+    release(operation);
+}
+
+void operation_guard(struct operation **operation)
+{
+    release(*operation);
+    *operation = NULL;
+}
+
+/* *result: an empty struct of `size` bytes that begins with its struct_size. */
+static enum b10_reason new_record(void **result, size_t size, struct b10_error *error)
+{
+    const uint32_t struct_size = (uint32_t)size;
+    *result = calloc(1, size);
+    if (*result == NULL)
+        return error_no_memory(error);
+    memcpy(*result, &struct_size, sizeof(struct_size));
+    return B10_REASON_OK;
+}
+
+enum b10_reason operation_prepare(struct operation **out, const struct operation_kind *kind,
+                                  struct call *call, const b10_config *config, const char *first,
+                                  const char *second)
+{
+    const char *texts[] = {first, second};
+    *out = NULL;
+    TRY(call_given(call, config));
+    SCOPED(operation) struct operation *operation = calloc(1, sizeof(*operation));
+    if (operation == NULL)
+        return error_no_memory(&call->error);
+    operation->kind = kind;
+    operation->given = HEAP_TAKE(call->given);
+    for (size_t i = 0; i < 2; i++)
+        if (texts[i] != NULL && (operation->texts[i] = strdup(texts[i])) == NULL)
+            return error_no_memory(&call->error);
+    if (kind->record_size > 0)
+        TRY(new_record(&operation->result, kind->record_size, &call->error));
+    *out = HEAP_TAKE(operation);
+    return B10_REASON_OK;
+}
+
+/* On the job's thread: settings, then the work. */
+static enum b10_reason run(void *state, struct log *log, struct progress *progress,
+                           struct b10_error *error)
+{
+    struct operation *operation = state;
+    const struct operation_kind *kind = operation->kind;
+    struct settings *settings = &operation->settings;
+    TRY(settings_read(settings, operation->given, kind->need, log, error));
+    progress_limit(progress,
+                   kind->writes_volume ? settings->save_timeout_s : settings->load_timeout_s);
+    TRY(progress_step(progress, error));
+    TRY(kind->work(operation, log, progress, error));
+    progress_final(progress);
+    return B10_REASON_OK;
+}
+
+enum b10_reason operation_perform(struct operation **operation, struct call *call,
+                                  unsigned *threads_left)
+{
+    static const struct job_task task = {run, release};
+    char object[1024]; /* the operation's own copy may be gone by then */
+    snprintf(object, sizeof(object), "%s", given_shared_dir((*operation)->given));
+    const enum b10_reason reason =
+        job_run(&task, *operation, &call->listener, object, threads_left, &call->error);
+    if (*threads_left > 0)
+        *operation = NULL;
     return reason;
 }
 
-OperationStatus operation_verify(const b10_config *config, const b10_options *options,
-                                 const char *archive, b10_verify_report *result, b10_error *error)
+void *operation_result(struct operation *operation)
 {
-    SCOPED(call) struct call call;
-    enum b10_reason reason = verify_steps(&call, config, options, archive, result, error);
-    return call_end(&call, reason, B10_DOES_NOT_EXIST);
+    return operation == NULL ? NULL : operation->result;
 }
 
-static enum b10_reason explain_steps(struct call *call, const b10_config *config,
-                                     const b10_options *options, b10_comparison_list **list,
-                                     b10_error *error)
+void *operation_take_result(struct operation *operation)
 {
-    if (list != NULL)
-        *list = NULL;
-    TRY(call_begin(call, options, error));
-    if (list == NULL)
-        return no_argument(call, "b10_explain", "list");
-    TRY(call_settings(call, config, SETTINGS_LOCAL));
-    return explain_archives(&call->settings, list, &call->error);
-}
-
-OperationStatus operation_explain(const b10_config *config, const b10_options *options,
-                                  b10_comparison_list **list, b10_error *error)
-{
-    SCOPED(call) struct call call;
-    enum b10_reason reason = explain_steps(&call, config, options, list, error);
-    return call_end(&call, reason, B10_ERROR);
-}
-
-static enum b10_reason transfer_steps(struct call *call, const b10_config *config,
-                                      const b10_options *options, const char *source,
-                                      const char *dest, b10_error *error)
-{
-    TRY(call_begin(call, options, error));
-    if (source == NULL || dest == NULL)
-        return no_argument(call, "b10_transfer_file", source == NULL ? "source" : "dest");
-    TRY(call_settings(call, config, SETTINGS_LOCAL));
-    TRY(transfer_file(&call->settings, source, dest, &call->progress, &call->error));
-    progress_final(&call->progress);
-    return B10_REASON_OK;
-}
-
-OperationStatus operation_transfer_file(const b10_config *config, const b10_options *options,
-                                        const char *source, const char *dest, b10_error *error)
-{
-    SCOPED(call) struct call call;
-    enum b10_reason reason = transfer_steps(&call, config, options, source, dest, error);
-    return call_end(&call, reason, B10_ERROR);
+    return operation == NULL ? NULL : HEAP_TAKE(operation->result);
 }

@@ -10,27 +10,27 @@ static _Thread_local struct b10_error last_error = ERROR_NONE;
 
 OperationStatus b10_load_compile_cache(void)
 {
-    return operation_load(NULL, NULL, NULL, &last_error);
+    return full_load(NULL, NULL, NULL, &last_error);
 }
 
 OperationStatus b10_save_compile_cache(void)
 {
-    return operation_save(NULL, NULL, NULL, &last_error);
+    return full_save(NULL, NULL, NULL, &last_error);
 }
 
 OperationStatus b10_get_cache_info(b10_cache_info *info)
 {
-    return operation_info(NULL, NULL, info, &last_error);
+    return full_info(NULL, NULL, info, &last_error);
 }
 
 OperationStatus b10_list_available_caches(b10_cache_list **list)
 {
-    return operation_list(NULL, NULL, list, &last_error);
+    return full_list(NULL, NULL, list, &last_error);
 }
 
 OperationStatus b10_clear_local_cache(void)
 {
-    return operation_clear(NULL, NULL, NULL, &last_error);
+    return full_clear(NULL, NULL, NULL, &last_error);
 }
 
 #ifdef B10_SHORT_NAMES

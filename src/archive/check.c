@@ -150,6 +150,7 @@ static enum b10_reason check_run(struct checker *checker, const struct reader_ru
 {
     const uint64_t *offsets = checker->reader->offsets;
     TRY(reader_read(checker->reader, run, &checker->run, error));
+    TRY(progress_step(checker->progress, error));
     for (size_t i = run->first; i < run->first + run->count; i++)
         TRY(check_frame(checker, i, checker->run.data + (offsets[i] - offsets[run->first]), error));
     return progress_tick(checker->progress, error);
@@ -184,6 +185,7 @@ enum b10_reason check_archive(const struct reader *reader, struct progress *prog
     SCOPED(bytes) struct bytes payload = BYTES_EMPTY;
     TRY(progress_phase(progress, "verify", totals->bytes, totals->files + totals->symlinks, error));
     TRY(reader_index(reader, &payload, error));
+    TRY(progress_step(progress, error));
     TRY(index_reader_new(&checker.index, payload.data, payload.size, reader->name, error));
     TRY(decoder_new(&checker.decoder, error));
     /* A void member has a name, but is in no total. */

@@ -200,7 +200,8 @@ static enum b10_reason read_run(struct unpacker *unpacker, struct worker *worker
 {
     if (worker->decoder == NULL)
         TRY(decoder_new(&worker->decoder, error));
-    return reader_read(unpacker->reader, run, &worker->run, error);
+    TRY(reader_read(unpacker->reader, run, &worker->run, error));
+    return progress_step(unpacker->progress, error);
 }
 
 static enum b10_reason unpack_run(void *context, unsigned number, size_t index,

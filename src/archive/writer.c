@@ -16,7 +16,7 @@ struct writer {
     char *name;                /* owned */
     struct manifest *manifest; /* borrowed */
     struct index_writer *index;
-    struct space_watch watch;
+    struct progress *progress; /* borrowed */
     uint64_t size_limit;
     uint64_t size;         /* of the file so far, what is buffered included */
     size_t frame_capacity; /* of manifest->frames */
@@ -25,7 +25,7 @@ struct writer {
 };
 
 enum b10_reason writer_open(struct writer **out, int fd, const char *name, uint64_t size_limit,
-                            uint64_t floor_bytes, struct manifest *manifest,
+                            struct progress *progress, struct manifest *manifest,
                             struct b10_error *error)
 {
     *out = NULL;
@@ -36,8 +36,7 @@ enum b10_reason writer_open(struct writer **out, int fd, const char *name, uint6
     writer->name = strdup(name);
     writer->manifest = manifest;
     writer->index = NULL;
-    writer->watch =
-        (struct space_watch){.fd = fd, .name = writer->name, .floor_bytes = floor_bytes};
+    writer->progress = progress;
     writer->size_limit = size_limit;
     writer->size = 0;
     writer->frame_capacity = 0;
@@ -51,10 +50,9 @@ enum b10_reason writer_open(struct writer **out, int fd, const char *name, uint6
 
 static enum b10_reason flush(struct writer *writer, struct b10_error *error)
 {
-    TRY(space_watch_check(&writer->watch, error));
     TRY(io_write_full(writer->fd, writer->buffer, writer->buffered, writer->name, error));
     writer->buffered = 0;
-    return B10_REASON_OK;
+    return progress_step(writer->progress, error);
 }
 
 static enum b10_reason put(struct writer *writer, const void *data, size_t size,
@@ -109,7 +107,6 @@ enum b10_reason writer_frame(struct writer *writer, const struct frame *frame,
     if (frame->content_size > FRAME_CONTENT_LIMIT)
         return error_set(error, B10_REASON_INTERNAL, "a frame of %" PRIu32 " bytes",
                          frame->content_size);
-    TRY(space_watch_check(&writer->watch, error));
     TRY(make_room(writer, error));
     writer->manifest->frames[writer->manifest->frame_count++] = *frame;
     const uint64_t tail = index_writer_size(writer->index) +

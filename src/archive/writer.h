@@ -3,8 +3,8 @@
  *     open ──▶ frame, its members, frame, … ──▶ finish       end frame, index, manifest, seek table; everything flushed
  *
  * Writes in pieces of 1 MiB, straight to the volume; only the last is shorter. Keeps MAX_CACHE_SIZE
- * (TOO_LARGE as soon as what is written and what the tail will need exceed it) and looks at the
- * floor before each write, at most every 250 ms (NO_SPACE); ENOSPC and EDQUOT mean the same.
+ * (TOO_LARGE as soon as what is written and what the tail will need exceed it); ENOSPC and EDQUOT
+ * are NO_SPACE. Looks at the operation's stop sign after each write.
  * Threads: one at a time (window.h sees to it).
  */
 #ifndef ARCHIVE_WRITER_H
@@ -12,7 +12,7 @@
 
 #include "archive/index.h"
 #include "archive/manifest.h"
-#include "fs/space.h"
+#include "base/progress.h"
 
 /* What the tail needs for each data frame, generously: its entry in the manifest and its row in the
  * seek table. */
@@ -20,10 +20,11 @@ enum { WRITER_PIECE_SIZE = 1 << 20, WRITER_TAIL_PER_FRAME = 200 };
 
 struct writer; /* opaque */
 
-/* `fd` is written from its position on; `name` is for messages. `manifest` (borrowed) gets its
+/* `fd` is written from its position on; `name` is for messages; `progress` (borrowed, NULL allowed)
+ * is that of the operation. `manifest` (borrowed) gets its
  * frames, index size and index digest here; the caller sets everything else. */
 MUST_CHECK enum b10_reason writer_open(struct writer **out, int fd, const char *name,
-                                       uint64_t size_limit, uint64_t floor_bytes,
+                                       uint64_t size_limit, struct progress *progress,
                                        struct manifest *manifest, struct b10_error *error);
 /* Appends a data frame of frame->compressed_size bytes; its index in the manifest is frame_count
  * before the call. TOO_LARGE, NO_SPACE, IO. */

@@ -93,6 +93,12 @@ enum b10_reason error_no_memory(struct b10_error *error)
                          : fill(error, B10_REASON_NO_MEMORY, ENOMEM, "out of memory");
 }
 
+void error_complete(struct b10_error *error, enum b10_reason reason)
+{
+    if (error->code != (uint32_t)reason)
+        error_set(error, reason, "no details are known");
+}
+
 void error_clear(struct b10_error *error)
 {
     if (error != NULL)

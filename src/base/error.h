@@ -48,6 +48,9 @@ enum b10_reason error_reason_of(int sys_errno);
 /* NO_MEMORY with a fixed message. */
 enum b10_reason error_no_memory(struct b10_error *error);
 
+/* An error that no callee put into words still has its reason. */
+void error_complete(struct b10_error *error, enum b10_reason reason);
+
 /* Code OK, empty message. */
 void error_clear(struct b10_error *error);
 

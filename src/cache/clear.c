@@ -42,9 +42,9 @@ static enum b10_reason open_root(int *fd, const char *path, struct b10_error *er
 /* What could not be deleted, such as a mount inside, goes back to where people look for it: onto the
  * empty directory there. */
 static enum b10_reason delete_aside(const struct holder *holder, const char *name,
-                                    struct b10_error *error)
+                                    struct progress *progress, struct b10_error *error)
 {
-    enum b10_reason reason = dirs_remove_tree(holder->fd, aside, error);
+    enum b10_reason reason = dirs_remove_tree(holder->fd, aside, progress, error);
     if (reason != B10_REASON_OK)
         (void)!renameat(holder->fd, aside, holder->place, name);
     return reason;
@@ -74,7 +74,8 @@ static bool has_vanished(int failed, int parent, const char *name)
 
 /* *done false: there is no way to rename it aside, and nothing has changed. */
 static enum b10_reason clear_by_rename(const char *path, const struct stat *root, bool *done,
-                                       struct log *log, struct b10_error *error)
+                                       struct log *log, struct progress *progress,
+                                       struct b10_error *error)
 {
     struct b10_error obstacle = ERROR_NONE;
     SCOPED(holder) struct holder holder = HOLDER_NONE;
@@ -87,7 +88,7 @@ static enum b10_reason clear_by_rename(const char *path, const struct stat *root
         *done = failed == 0 || has_vanished(failed, holder.place, name);
         if (failed == 0) {
             make_again(&holder, name, root);
-            return delete_aside(&holder, name, error);
+            return delete_aside(&holder, name, progress, error);
         }
         if (*done)
             return B10_REASON_OK;
@@ -98,7 +99,8 @@ static enum b10_reason clear_by_rename(const char *path, const struct stat *root
 }
 
 enum b10_reason clear_local(const struct settings *settings, struct log *log,
-                            struct b10_report *report, struct b10_error *error)
+                            struct progress *progress, struct b10_report *report,
+                            struct b10_error *error)
 {
     const char *path = settings->local_dir;
     SCOPED(fd) int root = -1;
@@ -111,9 +113,9 @@ enum b10_reason clear_local(const struct settings *settings, struct log *log,
         return B10_REASON_OK;
     if (fstat(root, &stat) != 0)
         return error_errno(error, errno, "cannot examine the cache directory '%s'", path);
-    TRY(clear_by_rename(path, &stat, &done, log, error));
+    TRY(clear_by_rename(path, &stat, &done, log, progress, error));
     if (!done)
-        TRY(dirs_remove_contents(root, path, error));
+        TRY(dirs_remove_contents(root, path, progress, error));
     log_info(log, "cleared '%s'", path);
     return B10_REASON_OK;
 }

@@ -6,9 +6,11 @@
 #define CACHE_CLEAR_H
 
 #include "base/log.h"
+#include "base/progress.h"
 #include "cache/config.h"
 
 MUST_CHECK enum b10_reason clear_local(const struct settings *settings, struct log *log,
-                                       struct b10_report *report, struct b10_error *error);
+                                       struct progress *progress, struct b10_report *report,
+                                       struct b10_error *error);
 
 #endif

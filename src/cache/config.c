@@ -5,66 +5,117 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/forked.h"
 #include "base/guard.h"
 #include "cache/setting.h"
 
 /* Owned by the caller of b10_config_new. */
 struct b10_config {
+    struct fork_mark mark;
     char *values[SETTING_COUNT]; /* owned; NULL: not set here */
 };
 
-/* ---- where a value comes from ---- */
+/* ---- what is given ---- */
 
-static const char *given_value(const struct b10_config *config, enum setting_id id,
-                               const char **source)
+/* NULL stays NULL. */
+static enum b10_reason copy_text(char **to, const char *from, struct b10_error *error)
 {
-    if (config != NULL && config->values[id] != NULL) {
-        *source = "set";
-        return config->values[id];
-    }
-    const char *value = getenv(setting_row(id)->name);
-    *source = value != NULL ? "environment" : "default";
-    return value;
+    *to = NULL;
+    if (from == NULL || (*to = strdup(from)) != NULL)
+        return B10_REASON_OK;
+    return error_no_memory(error);
 }
 
-static void read_environment(struct host_environment *environment)
+static enum b10_reason take_values(struct given *given, const struct b10_config *config,
+                                   struct b10_error *error)
 {
-    *environment = (struct host_environment){
-        .home = getenv("HOME"),
-        .temporary = {getenv("TMPDIR"), getenv("TEMP"), getenv("TMP")},
-        .user = {getenv("LOGNAME"), getenv("USER"), getenv("LNAME"), getenv("USERNAME")},
-    };
-}
-
-/* What CUDA obeys when it counts devices. */
-static enum b10_reason read_cuda(struct settings *settings, struct b10_error *error)
-{
-    const struct {
-        const char *name;
-        char **to;
-    } variables[] = {{"CUDA_VISIBLE_DEVICES", &settings->visible_devices},
-                     {"CUDA_DEVICE_ORDER", &settings->device_order}};
-    for (size_t i = 0; i < sizeof(variables) / sizeof(*variables); i++) {
-        const char *value = getenv(variables[i].name);
-        if (value != NULL && (*variables[i].to = strdup(value)) == NULL)
-            return error_no_memory(error);
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        const bool set = config != NULL && config->values[i] != NULL;
+        const char *value = set ? config->values[i] : getenv(setting_row((enum setting_id)i)->name);
+        given->is_set[i] = set;
+        TRY(copy_text(&given->values[i], value, error));
     }
     return B10_REASON_OK;
 }
 
+static enum b10_reason take_environment(struct given *given, struct b10_error *error)
+{
+    static const char *const names[GIVEN_VARIABLE_COUNT] = {
+        [GIVEN_HOME] = "HOME",
+        [GIVEN_TMPDIR] = "TMPDIR",
+        [GIVEN_TEMP] = "TEMP",
+        [GIVEN_TMP] = "TMP",
+        [GIVEN_LOGNAME] = "LOGNAME",
+        [GIVEN_USER] = "USER",
+        [GIVEN_LNAME] = "LNAME",
+        [GIVEN_USERNAME] = "USERNAME",
+        [GIVEN_VIRTUAL_ENV] = "VIRTUAL_ENV",
+        [GIVEN_VISIBLE_DEVICES] = "CUDA_VISIBLE_DEVICES",
+        [GIVEN_DEVICE_ORDER] = "CUDA_DEVICE_ORDER",
+    };
+    for (size_t i = 0; i < GIVEN_VARIABLE_COUNT; i++)
+        TRY(copy_text(&given->variables[i], getenv(names[i]), error));
+    for (char **variable = environ; variable != NULL && *variable != NULL; variable++)
+        TRY(recorded_take(&given->recorded, *variable, error));
+    return B10_REASON_OK;
+}
+
+enum b10_reason given_take(struct given **out, const struct b10_config *config,
+                           struct b10_error *error)
+{
+    *out = NULL;
+    if (config != NULL)
+        TRY(fork_mark_check(&config->mark, "b10_config", error));
+    SCOPED(given) struct given *given = calloc(1, sizeof(*given));
+    if (given == NULL)
+        return error_no_memory(error);
+    TRY(take_values(given, config, error));
+    TRY(take_environment(given, error));
+    *out = HEAP_TAKE(given);
+    return B10_REASON_OK;
+}
+
+const char *given_shared_dir(const struct given *given)
+{
+    const char *value = given->values[SETTING_SHARED_DIR];
+    return value != NULL ? value : setting_row(SETTING_SHARED_DIR)->default_value;
+}
+
+void given_free(struct given *given)
+{
+    if (given == NULL)
+        return;
+    for (size_t i = 0; i < SETTING_COUNT; i++)
+        free(given->values[i]);
+    for (size_t i = 0; i < GIVEN_VARIABLE_COUNT; i++)
+        free(given->variables[i]);
+    recorded_release(&given->recorded);
+    free(given);
+}
+
+void given_guard(struct given **given)
+{
+    given_free(*given);
+    *given = NULL;
+}
+
 /* ---- one reading ---- */
 
-static enum b10_reason reading_begin(struct reading *reading, const struct b10_config *config,
+static enum b10_reason reading_begin(struct reading *reading, const struct given *given,
                                      struct settings *settings, const struct log *log,
                                      struct b10_error *error)
 {
-    reading->config = config;
+    char *const *variables = given->variables;
+    const struct host_environment environment = {
+        .home = variables[GIVEN_HOME],
+        .temporary = {variables[GIVEN_TMPDIR], variables[GIVEN_TEMP], variables[GIVEN_TMP]},
+        .user = {variables[GIVEN_LOGNAME], variables[GIVEN_USER], variables[GIVEN_LNAME],
+                 variables[GIVEN_USERNAME]},
+    };
+    reading->given = given;
     reading->settings = settings;
     reading->log = log;
     settings->kind = "inductor";
-    reading->virtual_env = getenv("VIRTUAL_ENV");
-    struct host_environment environment;
-    read_environment(&environment);
     return host_read(&reading->host, &environment, error);
 }
 
@@ -82,17 +133,26 @@ enum b10_reason setting_need(struct reading *reading, enum setting_id id, struct
     if (reading->done[id])
         return B10_REASON_OK;
     const struct setting *row = setting_row(id);
-    const char *source;
-    const char *value = given_value(reading->config, id, &source);
+    const char *value = reading->given->values[id];
     TRY(row->read(reading, row, value != NULL ? value : row->default_value, error));
     reading->done[id] = true;
     return B10_REASON_OK;
 }
 
-static enum b10_reason read_recorded(struct settings *settings, struct b10_error *error)
+/* What CUDA obeys when it counts devices. */
+static enum b10_reason read_cuda(struct settings *settings, const struct given *given,
+                                 struct b10_error *error)
 {
-    for (char **variable = environ; variable != NULL && *variable != NULL; variable++)
-        TRY(recorded_take(&settings->recorded, *variable, error));
+    TRY(copy_text(&settings->visible_devices, given->variables[GIVEN_VISIBLE_DEVICES], error));
+    return copy_text(&settings->device_order, given->variables[GIVEN_DEVICE_ORDER], error);
+}
+
+static enum b10_reason read_recorded(struct settings *settings, const struct given *given,
+                                     struct b10_error *error)
+{
+    for (size_t i = 0; i < given->recorded.count; i++)
+        TRY(recorded_add(&settings->recorded, given->recorded.items[i].name,
+                         given->recorded.items[i].value, error));
     if (*settings->python_prefix == '\0')
         return B10_REASON_OK;
     return recorded_add(&settings->recorded, setting_row(SETTING_PYTHON_PREFIX)->name,
@@ -113,17 +173,17 @@ static enum b10_reason read_switches(struct reading *reading, enum settings_need
     return level == B10_REASON_OK ? B10_REASON_OK : error_copy(error, &level_error);
 }
 
-enum b10_reason settings_read(struct settings *settings, const struct b10_config *config,
+enum b10_reason settings_read(struct settings *settings, const struct given *given,
                               enum settings_need need, struct log *log, struct b10_error *error)
 {
     SCOPED(reading) struct reading reading = {0};
     SCOPED(settings) struct settings fresh = SETTINGS_NONE;
-    TRY(reading_begin(&reading, config, &fresh, log, error));
+    TRY(reading_begin(&reading, given, &fresh, log, error));
     TRY(read_switches(&reading, need, log, error));
     for (size_t i = 0; i < SETTING_COUNT; i++)
         TRY(setting_need(&reading, (enum setting_id)i, error));
-    TRY(read_cuda(&fresh, error));
-    TRY(read_recorded(&fresh, error));
+    TRY(read_cuda(&fresh, given, error));
+    TRY(read_recorded(&fresh, given, error));
     fresh.temporary_dir = HEAP_TAKE(reading.host.temporary_dir);
     fresh.home_dir = HEAP_TAKE(reading.host.home_dir);
     *settings = fresh;
@@ -135,6 +195,9 @@ void settings_release(struct settings *settings)
 {
     free(settings->local_dir);
     free(settings->shared_dir);
+    for (size_t i = 0; i < settings->read_dir_count; i++)
+        free(settings->read_dirs[i]);
+    free(settings->read_dirs);
     free(settings->work_dir);
     free(settings->temporary_dir);
     free(settings->home_dir);
@@ -161,7 +224,10 @@ void settings_guard(struct settings *settings)
 
 struct b10_config *config_new(void)
 {
-    return calloc(1, sizeof(struct b10_config));
+    struct b10_config *config = calloc(1, sizeof(*config));
+    if (config != NULL)
+        fork_mark_init(&config->mark);
+    return config;
 }
 
 void config_free(struct b10_config *config)
@@ -170,6 +236,7 @@ void config_free(struct b10_config *config)
         return;
     for (size_t i = 0; i < SETTING_COUNT; i++)
         free(config->values[i]);
+    fork_mark_release(&config->mark);
     free(config);
 }
 
@@ -186,10 +253,12 @@ static enum b10_reason find_row(const struct setting **row, const char *key,
 static enum b10_reason check_value(const struct setting *row, const char *value,
                                    struct b10_error *error)
 {
+    SCOPED(given) struct given *given = NULL;
     SCOPED(reading) struct reading reading = {.alone = true};
     SCOPED(settings) struct settings unused = SETTINGS_NONE;
     const struct log silent = {.level = B10_LOG_ERROR};
-    TRY(reading_begin(&reading, NULL, &unused, &silent, error));
+    TRY(given_take(&given, NULL, error));
+    TRY(reading_begin(&reading, given, &unused, &silent, error));
     return row->read(&reading, row, value, error);
 }
 
@@ -197,6 +266,7 @@ enum b10_reason config_set(struct b10_config *config, const char *key, const cha
                            struct b10_error *error)
 {
     const struct setting *row;
+    TRY(fork_mark_check(&config->mark, "b10_config", error));
     TRY(find_row(&row, key, error));
     SCOPED(heap) char *copy = NULL;
     if (value != NULL) {
@@ -215,16 +285,17 @@ enum b10_reason config_get(const struct b10_config *config, const char *key, cha
 {
     const struct setting *row;
     TRY(find_row(&row, key, error));
+    SCOPED(given) struct given *given = NULL;
     SCOPED(reading) struct reading reading = {0};
     SCOPED(settings) struct settings unused = SETTINGS_NONE;
     const struct log silent = {.level = B10_LOG_ERROR};
-    TRY(reading_begin(&reading, config, &unused, &silent, error));
-    TRY(setting_need(&reading, setting_id(row), error));
-    const char *text = reading.text[setting_id(row)];
-    const char *from;
-    given_value(config, setting_id(row), &from);
+    TRY(given_take(&given, config, error));
+    TRY(reading_begin(&reading, given, &unused, &silent, error));
+    const enum setting_id id = setting_id(row);
+    TRY(setting_need(&reading, id, error));
+    const char *text = reading.text[id];
     if (source != NULL)
-        *source = from;
+        *source = given->is_set[id] ? "set" : given->values[id] != NULL ? "environment" : "default";
     int length = snprintf(value, size, "%s", text);
     if (length < 0 || (size_t)length >= size)
         return error_set(error, B10_REASON_CONFIG, "the value of %s does not fit %zu bytes",

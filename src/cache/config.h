@@ -2,12 +2,13 @@
  * per operation.
  *
  *     b10_config (what the caller set) ──┐
- *     environment ───────────────────────┼──▶ settings_read ──▶ struct settings (checked, paths resolved)
- *     defaults ──────────────────────────┘
+ *     environment ───────────────────────┴──▶ given_take, on the caller's thread ──▶ struct given
+ *     struct given, defaults ──▶ settings_read, on any thread ──▶ struct settings (checked, resolved)
  *
- * The only place of the library that reads the environment. A bad value is CONFIG and names
+ * given_take is the only place of the library that reads the environment; it touches no disk.
+ * settings_read looks paths up, which a hung mount may hold. A bad value is CONFIG and names
  * variable and value; a value beyond its cap is clamped with one warning.
- * Threads: settings_read any (getenv, as everywhere, must not race with a setenv of the host); a
+ * Threads: given_take any (getenv, as everywhere, must not race with a setenv of the host); a
  * b10_config one writer or many readers.
  */
 #ifndef CACHE_CONFIG_H
@@ -19,7 +20,8 @@
 #include "base/log.h"
 #include "cache/recorded.h"
 
-enum save_mode { SAVE_IF_ABSENT, SAVE_REPLACE, SAVE_NEVER };
+enum save_mode { SAVE_IF_ABSENT, SAVE_MERGE, SAVE_REPLACE, SAVE_NEVER };
+enum load_mode { LOAD_IF_EMPTY, LOAD_MERGE };
 
 struct settings_root {
     char *name;     /* owned */
@@ -32,13 +34,22 @@ struct settings {
     char *local_dir; /* owned: main root, resolved */
     /* owned: B10FS_CACHE_DIR as given (the volume is not touched to resolve it) */
     char *shared_dir;
+    /* owned, each owned: where else a load searches, in this order; as given, tidied */
+    char **read_dirs;
+    size_t read_dir_count;
     char *work_dir;           /* owned: LOCAL_WORK_DIR, resolved; need not exist */
     char *temporary_dir;      /* owned: the temporary directory in force, resolved */
     char *home_dir;           /* owned: resolved, or NULL if there is none worth the name */
     uint64_t max_cache_bytes; /* of an archive */
     uint64_t min_local_bytes; /* floors */
     uint64_t min_shared_bytes;
+    unsigned max_concurrent_saves;
+    unsigned lock_timeout_s;       /* a lock unchanged for so long is its dead holder's */
+    unsigned incomplete_timeout_s; /* a temporary file, likewise */
+    unsigned load_timeout_s;       /* of the whole operation; 0: until nothing moves */
+    unsigned save_timeout_s;
     enum save_mode save_mode;
+    enum load_mode load_mode;
     struct settings_root *roots; /* owned: further roots, by name; never the main root */
     size_t root_count;
     const char *kind;      /* "inductor": kind of the archive and name of the main root */
@@ -69,8 +80,19 @@ enum settings_need {
     SETTINGS_VOLUME
 };
 
-/* config NULL: environment and defaults only. The log's level is set from B10_LOG_LEVEL first. */
-MUST_CHECK enum b10_reason settings_read(struct settings *settings, const struct b10_config *config,
+/* What the caller and the environment say at this moment; owns all of it. config NULL: the
+ * environment only. FORKED for a parent's config. */
+struct given; /* opaque */
+MUST_CHECK enum b10_reason given_take(struct given **out, const struct b10_config *config,
+                                      struct b10_error *error);
+
+/* B10FS_CACHE_DIR as it was given, unchecked: for messages. */
+const char *given_shared_dir(const struct given *given);
+void given_free(struct given *given); /* NULL is fine */
+void given_guard(struct given **given);
+
+/* The log's level is set from B10_LOG_LEVEL first. */
+MUST_CHECK enum b10_reason settings_read(struct settings *settings, const struct given *given,
                                          enum settings_need need, struct log *log,
                                          struct b10_error *error);
 void settings_release(struct settings *settings);

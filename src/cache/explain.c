@@ -140,6 +140,7 @@ static enum b10_reason explain_listed(const struct explanation *explanation,
     for (size_t i = 0; i < count; i++) {
         bool gone = false;
         TRY(explain_one(explanation, &listed[i].entry, &made[kept], &gone, error));
+        TRY(progress_step(explanation->volume.progress, error));
         if (gone)
             memset(&made[kept], 0, sizeof(made[kept]));
         kept += !gone;
@@ -149,7 +150,7 @@ static enum b10_reason explain_listed(const struct explanation *explanation,
 }
 
 enum b10_reason explain_archives(const struct settings *settings, struct b10_comparison_list **list,
-                                 struct b10_error *error)
+                                 struct progress *progress, struct b10_error *error)
 {
     SCOPED(explanation)
     struct explanation explanation = {settings, IDENTITY_NONE, VOLUME_CLOSED};
@@ -158,7 +159,7 @@ enum b10_reason explain_archives(const struct settings *settings, struct b10_com
     TRY(identity_collect(&explanation.identity, settings, error));
     const char *key = explanation.identity.key.text;
     if (settings->enabled)
-        TRY(listing_read(&listed, &count, &explanation.volume, settings, key, error));
+        TRY(listing_read(&listed, &count, &explanation.volume, settings, key, progress, error));
     SCOPED(heap)
     struct explained *block = calloc(1, sizeof(*block) + count * sizeof(block->comparisons[0]));
     if (block == NULL)

@@ -5,11 +5,12 @@
 #ifndef CACHE_EXPLAIN_H
 #define CACHE_EXPLAIN_H
 
+#include "base/progress.h"
 #include "cache/config.h"
 
 /* *list is one block, to be freed; see b10_explain. */
 MUST_CHECK enum b10_reason explain_archives(const struct settings *settings,
                                             struct b10_comparison_list **list,
-                                            struct b10_error *error);
+                                            struct progress *progress, struct b10_error *error);
 
 #endif

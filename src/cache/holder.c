@@ -90,7 +90,8 @@ enum b10_reason holder_reaches(const struct holder *holder, const char *target,
 void holder_release(struct holder *holder)
 {
     /* What cannot be removed now is left to a sweep: once closed, it is no longer locked. */
-    if (holder->fd >= 0 && dirs_remove_tree(holder->place, holder->name, NULL) != B10_REASON_OK)
+    if (holder->fd >= 0 &&
+        dirs_remove_tree(holder->place, holder->name, NULL, NULL) != B10_REASON_OK)
         unlinkat(holder->place, holder->name, AT_REMOVEDIR);
     fd_guard(&holder->fd);
     fd_guard(&holder->place);
@@ -111,7 +112,7 @@ static void sweep_one(int place, const char *name, struct log *log)
     if (holder < 0 || fstat(holder, &stat) != 0 || stat.st_uid != geteuid() ||
         flock(holder, LOCK_EX | LOCK_NB) != 0)
         return;
-    if (dirs_remove_tree(place, name, &error) != B10_REASON_OK)
+    if (dirs_remove_tree(place, name, NULL, &error) != B10_REASON_OK)
         log_warn(log, "cannot remove what a dead process left: %s", error.message);
     else
         log_info(log, "removed '%s', which a dead process left", name);

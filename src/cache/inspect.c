@@ -53,20 +53,22 @@ static void show_facts(char *to, size_t size, const struct fact *facts, size_t c
 /* Nothing about the volume is an error here: what cannot be learned stays empty. */
 static enum b10_reason inspect_archive(const struct settings *settings,
                                        const struct identity *identity, struct log *log,
-                                       struct b10_cache_info *info, struct b10_error *error)
+                                       struct b10_cache_info *info, struct progress *progress,
+                                       struct b10_error *error)
 {
     SCOPED(volume) struct volume volume = VOLUME_CLOSED;
     SCOPED(reader) struct reader reader = READER_CLOSED;
     char name[NAMES_SIZE];
     struct stat stat;
     names_archive(name, identity->key.text);
-    TRY(volume_open(&volume, settings, false, error));
+    TRY(volume_open(&volume, settings, false, progress, error));
     if (fstatat(volume.dirfd, name, &stat, AT_SYMLINK_NOFOLLOW) != 0)
         return errno == ENOENT
                    ? B10_REASON_OK
                    : error_errno(error, errno, "cannot examine '%s/%s'", volume.path, name);
     if (!S_ISREG(stat.st_mode))
         return error_set(error, B10_REASON_UNSAFE, "'%s/%s' is no regular file", volume.path, name);
+    TRY(progress_step(progress, error));
     info->b10fs_cache_exists = 1;
     info->b10fs_cache_bytes = (uint64_t)stat.st_size;
     TRY(names_open_archive(&reader, &volume, identity->key.text, error));
@@ -85,18 +87,20 @@ static enum b10_reason inspect_archive(const struct settings *settings,
 }
 
 static enum b10_reason inspect_local(const struct settings *settings, struct b10_cache_info *info,
-                                     struct b10_error *error)
+                                     struct progress *progress, struct b10_error *error)
 {
     bool found = false;
-    TRY(scan_has_files(settings, &found, error));
+    TRY(scan_has_files(settings, &found, progress, error));
     info->local_cache_exists = found;
-    return scan_measure(settings, &info->local_cache_files, &info->local_cache_bytes, error);
+    return scan_measure(settings, &info->local_cache_files, &info->local_cache_bytes, progress,
+                        error);
 }
 
-/* A part that failed is left empty, unless memory ran out. */
+/* A part that failed is left empty, unless memory ran out or the operation must stop. */
 static enum b10_reason tolerate(enum b10_reason reason, const struct b10_error *found,
-                                struct log *log, struct b10_error *error)
+                                struct log *log, struct progress *progress, struct b10_error *error)
 {
+    TRY(progress_check(progress, error));
     if (reason == B10_REASON_NO_MEMORY)
         return error_copy(error, found);
     if (reason == B10_REASON_ABSENT)
@@ -122,17 +126,19 @@ static void describe(const struct settings *settings, const struct identity *ide
 }
 
 enum b10_reason inspect_info(const struct settings *settings, struct log *log,
-                             struct b10_cache_info *info, struct b10_error *error)
+                             struct b10_cache_info *info, struct progress *progress,
+                             struct b10_error *error)
 {
     SCOPED(identity) struct identity identity = IDENTITY_NONE;
     struct b10_error found = ERROR_NONE;
     clear_record(info, sizeof(*info));
     TRY(identity_collect(&identity, settings, error));
     describe(settings, &identity, info);
-    TRY(tolerate(inspect_local(settings, info, &found), &found, log, error));
+    TRY(tolerate(inspect_local(settings, info, progress, &found), &found, log, progress, error));
     if (!settings->enabled || facts_device_unknown(&identity.facts))
         return B10_REASON_OK;
-    return tolerate(inspect_archive(settings, &identity, log, info, &found), &found, log, error);
+    return tolerate(inspect_archive(settings, &identity, log, info, progress, &found), &found, log,
+                    progress, error);
 }
 
 /* ---- list ---- */
@@ -144,7 +150,7 @@ struct list_block {
 };
 
 enum b10_reason inspect_list(const struct settings *settings, struct b10_cache_list **list,
-                             struct b10_error *error)
+                             struct progress *progress, struct b10_error *error)
 {
     SCOPED(identity) struct identity identity = IDENTITY_NONE;
     SCOPED(volume) struct volume volume = VOLUME_CLOSED;
@@ -152,7 +158,7 @@ enum b10_reason inspect_list(const struct settings *settings, struct b10_cache_l
     size_t count = 0;
     TRY(identity_collect(&identity, settings, error));
     if (settings->enabled)
-        TRY(listing_read(&found, &count, &volume, settings, identity.key.text, error));
+        TRY(listing_read(&found, &count, &volume, settings, identity.key.text, progress, error));
     struct list_block *block = calloc(1, sizeof(*block) + count * sizeof(block->entries[0]));
     if (block == NULL)
         return error_no_memory(error);
@@ -210,7 +216,7 @@ static void report_archive(struct b10_verify_report *result, const struct reader
  * directory. */
 static enum b10_reason open_named(struct reader *reader, const struct settings *settings,
                                   const char *archive, struct b10_verify_report *result,
-                                  struct b10_error *error)
+                                  struct progress *progress, struct b10_error *error)
 {
     struct stat stat;
     if (strchr(archive, '/') != NULL || lstat(archive, &stat) == 0) {
@@ -227,7 +233,7 @@ static enum b10_reason open_named(struct reader *reader, const struct settings *
     char name[NAMES_SIZE];
     names_archive(name, key);
     snprintf(result->archive, sizeof(result->archive), "%.3800s/%s", settings->shared_dir, name);
-    TRY(volume_open(&volume, settings, false, error));
+    TRY(volume_open(&volume, settings, false, progress, error));
     return names_open_archive(reader, &volume, key, error);
 }
 
@@ -237,7 +243,7 @@ enum b10_reason inspect_verify(const struct settings *settings, const char *arch
 {
     SCOPED(reader) struct reader reader = READER_CLOSED;
     clear_record(result, sizeof(*result));
-    enum b10_reason reason = open_named(&reader, settings, archive, result, error);
+    enum b10_reason reason = open_named(&reader, settings, archive, result, progress, error);
     result->format = reader.manifest.format;
     TRY(reason);
     report_archive(result, &reader);

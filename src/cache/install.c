@@ -22,8 +22,8 @@
  * safe then, because no name is ever replaced. */
 enum { MARKER_WAIT_MS = 5000, MARKER_POLL_MS = 10 };
 
-static enum b10_reason merge_directory(int from, int to, const char *name,
-                                       struct install_counts *counts, struct b10_error *error);
+static enum b10_reason merge_directory(int from, int to, const char *name, struct install *install,
+                                       struct b10_error *error);
 
 static bool has_group_file(const struct dirs_names *names)
 {
@@ -47,8 +47,8 @@ static enum b10_reason holds_group(bool *answer, int dirfd, const char *name,
 }
 
 /* The directory exists on both sides: enter it, unless it is a unit on either. */
-static enum b10_reason merge_existing(int from, int to, const char *name,
-                                      struct install_counts *counts, struct b10_error *error)
+static enum b10_reason merge_existing(int from, int to, const char *name, struct install *install,
+                                      struct b10_error *error)
 {
     SCOPED(fd) int source = -1;
     SCOPED(fd) int target = -1;
@@ -56,7 +56,7 @@ static enum b10_reason merge_existing(int from, int to, const char *name,
     TRY(io_open(&source, from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, name, error));
     target = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (target < 0 && (errno == ENOTDIR || errno == ELOOP)) {
-        counts->existing++; /* a file or a link has that name here: it stays */
+        install->existing++; /* a file or a link has that name here: it stays */
         return B10_REASON_OK;
     }
     if (target < 0)
@@ -65,60 +65,61 @@ static enum b10_reason merge_existing(int from, int to, const char *name,
     if (!unit)
         TRY(holds_group(&unit, target, name, error));
     if (unit) {
-        counts->existing++;
+        install->existing++;
         return B10_REASON_OK;
     }
-    return merge_directory(source, target, name, counts, error);
+    return merge_directory(source, target, name, install, error);
 }
 
-static enum b10_reason move_directory(int from, int to, const char *name,
-                                      struct install_counts *counts, struct b10_error *error)
+static enum b10_reason move_directory(int from, int to, const char *name, struct install *install,
+                                      struct b10_error *error)
 {
     if (renameat(from, name, to, name) == 0) { /* absent there, or empty */
-        counts->entries++;
+        install->entries++;
         return B10_REASON_OK;
     }
     switch (errno) {
     case ENOTEMPTY:
     case EEXIST:
     case EBUSY:
-        return merge_existing(from, to, name, counts, error);
+        return merge_existing(from, to, name, install, error);
     /* a directory of an overlay's lower layer, or another mount below the destination */
     case EXDEV:
         if (mkdirat(to, name, 0777) != 0 && errno != EEXIST)
             return error_errno(error, errno, "cannot create directory '%s'", name);
-        return merge_existing(from, to, name, counts, error);
+        return merge_existing(from, to, name, install, error);
     case ENOTDIR:
-        counts->existing++;
+        install->existing++;
         return B10_REASON_OK;
     default:
         return error_errno(error, errno, "cannot move directory '%s' into place", name);
     }
 }
 
-static enum b10_reason move_file(int from, int to, const char *name, struct install_counts *counts,
+static enum b10_reason move_file(int from, int to, const char *name, struct install *install,
                                  struct b10_error *error)
 {
     int failure = io_rename_noreplace(from, name, to, name, false);
     if (failure == EEXIST)
-        counts->existing++;
+        install->existing++;
     else if (failure != 0)
         return error_errno(error, failure, "cannot move '%s' into place", name);
     else
-        counts->entries++;
+        install->entries++;
     return B10_REASON_OK;
 }
 
-static enum b10_reason merge_directory(int from, int to, const char *name,
-                                       struct install_counts *counts, struct b10_error *error)
+static enum b10_reason merge_directory(int from, int to, const char *name, struct install *install,
+                                       struct b10_error *error)
 {
     SCOPED(dirs_names) struct dirs_names names = {0};
     TRY(dirs_list(&names, from, name, error));
     for (size_t i = 0; i < names.count; i++) {
+        TRY(progress_step(install->progress, error));
         if (names.types[i] == DT_DIR)
-            TRY(move_directory(from, to, names.names[i], counts, error));
+            TRY(move_directory(from, to, names.names[i], install, error));
         else
-            TRY(move_file(from, to, names.names[i], counts, error));
+            TRY(move_file(from, to, names.names[i], install, error));
     }
     return B10_REASON_OK;
 }
@@ -167,7 +168,7 @@ static void marker_guard(int *marker)
 }
 
 static enum b10_reason install_entries(int staged_dir, const char *staged, const char *destination,
-                                       struct install_counts *counts, struct b10_error *error)
+                                       struct install *install, struct b10_error *error)
 {
     SCOPED(fd) int source = -1;
     SCOPED(fd) int target = -1;
@@ -179,21 +180,22 @@ static enum b10_reason install_entries(int staged_dir, const char *staged, const
     struct stat found;
     const bool begun = fstatat(target, EXCLUDE_PARTIAL_MARKER, &found, AT_SYMLINK_NOFOLLOW) == 0;
     TRY(marker_take(target, destination, &marker, error));
-    const uint64_t before = counts->entries;
-    enum b10_reason reason = merge_directory(source, target, destination, counts, error);
+    const uint64_t before = install->entries;
+    enum b10_reason reason = merge_directory(source, target, destination, install, error);
     /* After a failure on the way, ours or that of a dead load, the marker stays for the next load to
      * complete what is missing. */
-    const bool untouched = !begun && counts->entries == before;
+    const bool untouched = !begun && install->entries == before;
     if (marker >= 0 && (reason == B10_REASON_OK || untouched))
         unlinkat(target, EXCLUDE_PARTIAL_MARKER, 0);
     return reason;
 }
 
 enum b10_reason install_tree(int staged_dir, const char *staged, const char *destination,
-                             struct install_counts *counts, struct b10_error *error)
+                             struct install *install, struct b10_error *error)
 {
+    TRY(progress_check(install->progress, error));
     if (renameat(staged_dir, staged, AT_FDCWD, destination) == 0) {
-        counts->entries++;
+        install->entries++;
         return B10_REASON_OK;
     }
     const int failure = errno;
@@ -203,12 +205,12 @@ enum b10_reason install_tree(int staged_dir, const char *staged, const char *des
     case EPERM:  /* in a sticky one like /tmp it belongs to somebody else */
         if (lstat(destination, &stat) != 0 || !S_ISDIR(stat.st_mode))
             break;
-        return install_entries(staged_dir, staged, destination, counts, error);
+        return install_entries(staged_dir, staged, destination, install, error);
     case ENOTEMPTY:
     case EEXIST:
     case EBUSY:
     case EXDEV:
-        return install_entries(staged_dir, staged, destination, counts, error);
+        return install_entries(staged_dir, staged, destination, install, error);
     default:
         break;
     }

@@ -11,7 +11,7 @@
  * Entry by entry: a directory absent at the destination moves whole; present on both sides it is
  * entered, unless it holds a `__grp__*.json` on either side: that is one unit, and stays as it is
  * here. A process that dies on the way leaves whole entries and the marker, unlocked; the next load
- * that can lock it adds what is missing.
+ * that can lock it adds what is missing. The same holds for an operation that must stop on the way.
  * Threads: any; two at once into one destination are safe (whoever comes second finds the names
  * taken).
  */
@@ -22,16 +22,18 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/progress.h"
 
-struct install_counts {
-    uint64_t existing; /* entries left out because the name existed */
-    uint64_t entries;  /* renames made; 1 for a whole tree */
+struct install {
+    struct progress *progress; /* borrowed; NULL: nothing stops it */
+    uint64_t existing;         /* entries left out because the name existed */
+    uint64_t entries;          /* renames made; 1 for a whole tree */
 };
 
 /* Moves directory `staged` (name in staged_dir) to the absolute path `destination`, whose parent
  * exists. */
 MUST_CHECK enum b10_reason install_tree(int staged_dir, const char *staged, const char *destination,
-                                        struct install_counts *counts, struct b10_error *error);
+                                        struct install *install, struct b10_error *error);
 
 /* What the destination's marker says. */
 enum install_marker { INSTALL_NO_MARKER, INSTALL_MARKER_DEAD, INSTALL_MARKER_HELD };

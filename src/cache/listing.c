@@ -50,8 +50,10 @@ static enum b10_reason list_entries(struct listed **out, size_t *count, const st
     if (all == NULL)
         return error_no_memory(error);
     *out = all;
-    for (size_t i = 0; i < names.count; i++)
+    for (size_t i = 0; i < names.count; i++) {
+        TRY(progress_step(volume->progress, error));
         *count += list_entry(&all[*count], volume->dirfd, names.names[i], prefix, current);
+    }
     if (*count > 1)
         qsort(all, *count, sizeof(*all), by_age);
     return B10_REASON_OK;
@@ -59,10 +61,10 @@ static enum b10_reason list_entries(struct listed **out, size_t *count, const st
 
 enum b10_reason listing_read(struct listed **out, size_t *count, struct volume *volume,
                              const struct settings *settings, const char *current,
-                             struct b10_error *error)
+                             struct progress *progress, struct b10_error *error)
 {
     struct b10_error found = ERROR_NONE;
-    enum b10_reason reason = volume_open(volume, settings, false, &found);
+    enum b10_reason reason = volume_open(volume, settings, false, progress, &found);
     if (reason == B10_REASON_ABSENT)
         return B10_REASON_OK;
     if (reason != B10_REASON_OK)

@@ -18,7 +18,7 @@ struct listed {
  * environment's key. Without a shared directory there are none, and *volume stays closed. */
 MUST_CHECK enum b10_reason listing_read(struct listed **out, size_t *count, struct volume *volume,
                                         const struct settings *settings, const char *current,
-                                        struct b10_error *error);
+                                        struct progress *progress, struct b10_error *error);
 
 /* The same for an open directory: only archives whose key begins with `prefix`; others are not
  * examined, and none is marked as this environment's. */

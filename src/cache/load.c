@@ -17,6 +17,7 @@
 #include "cache/report.h"
 #include "cache/scan.h"
 #include "cache/staging.h"
+#include "cache/watchdog.h"
 #include "fs/path.h"
 #include "fs/space.h"
 #include "par/pool.h"
@@ -49,11 +50,11 @@ static void load_guard(struct load *load)
 /* A filled local directory is left alone, without a look at the volume; one that a dead load left
  * half filled, entry by entry, is completed. */
 static enum b10_reason require_local_absent(const struct settings *settings, struct log *log,
-                                            struct b10_error *error)
+                                            struct progress *progress, struct b10_error *error)
 {
     bool filled = false;
     enum install_marker marker = INSTALL_NO_MARKER;
-    TRY(scan_has_files(settings, &filled, error));
+    TRY(scan_has_files(settings, &filled, progress, error));
     TRY(install_marker_state(settings->local_dir, &marker, error));
     if (marker == INSTALL_MARKER_HELD)
         return error_set(error, B10_REASON_LOCAL_PRESENT, "another load is filling '%s'",
@@ -125,8 +126,7 @@ static enum b10_reason admit_size(const struct load *load, const struct reader *
 }
 
 static void report_load(const struct load *load, const struct reader *archive,
-                        const struct unpack_counts *unpacked,
-                        const struct install_counts *installed)
+                        const struct unpack_counts *unpacked, const struct install *installed)
 {
     struct b10_report *report = load->report;
     report->archive_bytes = (uint64_t)archive->stat.st_size;
@@ -137,14 +137,27 @@ static void report_load(const struct load *load, const struct reader *archive,
     report->existing = installed->existing;
 }
 
+/* While it unpacks. */
+static enum b10_reason watch_space(struct watchdog **watchdog, const struct load *load,
+                                   const struct staging *staging, const struct reader *archive,
+                                   struct b10_error *error)
+{
+    const struct watchdog_ward ward = {.fds = staging_root_fds(staging),
+                                       .fd_count = archive->manifest.root_count,
+                                       .name = load->settings->local_dir,
+                                       .floor_bytes = load->settings->min_local_bytes};
+    return watchdog_start(watchdog, &ward, load->log, load->progress, error);
+}
+
 /* The road, once. */
 static enum b10_reason load_archive(struct load *load, struct b10_error *error)
 {
     SCOPED(reader) struct reader archive = READER_CLOSED;
     SCOPED(staging) struct staging *staging = NULL; /* discarded unless committed */
+    SCOPED(watchdog) struct watchdog *watchdog = NULL;
     struct unpack_counts unpacked = {0};
-    struct install_counts installed = {0};
-    struct cancel cancel = CANCEL_CLEAR;
+    struct install installed = {.progress = load->progress};
+    struct cancel cancel = CANCEL_BELOW(load->progress->stop);
     const unsigned wanted = load->settings->threads;
     const unsigned threads = wanted == 0 ? DEFAULT_THREADS : pool_threads(wanted, POOL_THREADS_MAX);
 
@@ -152,6 +165,7 @@ static enum b10_reason load_archive(struct load *load, struct b10_error *error)
     TRY(admit_facts(load, &archive, error));
     TRY(admit_size(load, &archive, error));
     TRY(staging_begin(&staging, load->settings, &archive.manifest, load->log, error));
+    TRY(watch_space(&watchdog, load, staging, &archive, error));
     TRY(unpack(&archive, staging_root_fds(staging), threads, &cancel, load->progress, &unpacked,
                error));
     TRY(progress_phase(load->progress, "install", 0, 0, error));
@@ -359,11 +373,11 @@ enum b10_reason load_cache(const struct settings *settings, struct log *log,
 
     report_destination(report, settings->local_dir);
     staging_sweep(settings, log);
-    TRY(require_local_absent(settings, log, error));
+    TRY(require_local_absent(settings, log, progress, error));
     TRY(identity_collect(&load.identity, settings, error));
     report_key(report, load.identity.key.text);
     TRY(identity_require_device(&load.identity, B10_REASON_ABSENT, error));
-    TRY(volume_open(&load.volume, settings, false, error));
+    TRY(volume_open(&load.volume, settings, false, progress, error));
     report_archive(report, &load.volume, load.identity.key.text);
     enum b10_reason reason = try_archive(&load, load.identity.key.text, &first);
     if (reason == B10_REASON_OK)

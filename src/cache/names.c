@@ -100,10 +100,11 @@ static enum b10_reason refuse_overlap(const struct volume *volume, const struct 
 }
 
 enum b10_reason volume_open(struct volume *volume, const struct settings *settings, bool create,
-                            struct b10_error *error)
+                            struct progress *progress, struct b10_error *error)
 {
     SCOPED(volume) struct volume opened = VOLUME_CLOSED;
     int length = snprintf(opened.path, sizeof(opened.path), "%s", settings->shared_dir);
+    opened.progress = progress;
     if (length < 0 || (size_t)length >= sizeof(opened.path))
         return error_set(error, B10_REASON_CONFIG, "B10FS_CACHE_DIR is too long");
     struct b10_error found = ERROR_NONE;
@@ -116,6 +117,7 @@ enum b10_reason volume_open(struct volume *volume, const struct settings *settin
     if (reason != B10_REASON_OK)
         return error_copy(error, &found);
     TRY(refuse_overlap(&opened, settings, error));
+    TRY(progress_step(progress, error));
     *volume = opened;
     opened.dirfd = -1;
     return B10_REASON_OK;
@@ -154,7 +156,8 @@ enum b10_reason names_open_archive(struct reader *reader, const struct volume *v
     names_archive(name, key);
     SCOPED(heap) char *path = NULL;
     TRY(path_join(&path, volume->path, name, error));
-    return reader_open(reader, volume->dirfd, name, path, error);
+    TRY(reader_open(reader, volume->dirfd, name, path, error));
+    return progress_step(volume->progress, error);
 }
 
 /* The file that was judged, by everything that a rename leaves as it is. */
@@ -174,7 +177,7 @@ static void remove_older(const struct volume *volume, const char *key, const cha
         return;
     for (size_t i = 0; i < found.count; i++) {
         if (is_set_aside(found.names[i], key) && strcmp(found.names[i], kept) != 0)
-            (void)!dirs_remove_tree(volume->dirfd, found.names[i], &ignored);
+            (void)!dirs_remove_tree(volume->dirfd, found.names[i], NULL, &ignored);
     }
 }
 
@@ -208,6 +211,7 @@ enum b10_reason names_set_aside(const struct volume *volume, const char *key,
     snprintf(aside, sizeof(aside), ".%.200s.%s%s", key, token, set_aside_suffix);
     if (fstatat(volume->dirfd, name, &now, AT_SYMLINK_NOFOLLOW) != 0 || !is_judged(judged, &now))
         return B10_REASON_OK;
+    TRY(progress_step(volume->progress, error));
     if (renameat(volume->dirfd, name, volume->dirfd, aside) != 0) {
         enum b10_reason reason = error_reason_of(errno);
         if (errno == ENOENT || reason == B10_REASON_DENIED)

@@ -25,9 +25,10 @@ void names_archive(char name[NAMES_SIZE], const char *key);
 bool names_parse(const char *name, char key[B10_KEY_SIZE]);
 
 struct volume {
-    int dirfd;        /* owned, -1 when closed */
-    char path[4096];  /* as configured */
-    struct stat stat; /* identity at open */
+    int dirfd;                 /* owned, -1 when closed */
+    char path[4096];           /* as configured */
+    struct stat stat;          /* identity at open */
+    struct progress *progress; /* borrowed: of the operation; NULL: none */
 };
 
 #define VOLUME_CLOSED                                                                              \
@@ -35,11 +36,12 @@ struct volume {
         .dirfd = -1                                                                                \
     }
 
-/* Opens B10FS_CACHE_DIR. create: its last component is made if its parent exists. ABSENT when it
+/* Opens B10FS_CACHE_DIR; `progress` (borrowed, NULL allowed) is that of the operation. create: its last component is made if its parent exists. ABSENT when it
  * (or, with create, its parent) does not exist; CONFIG when it resolves to inside the local
  * directory or around it. */
 MUST_CHECK enum b10_reason volume_open(struct volume *volume, const struct settings *settings,
-                                       bool create, struct b10_error *error);
+                                       bool create, struct progress *progress,
+                                       struct b10_error *error);
 
 /* Opens the directory by name again: IO unless it is still the same one (a volume that was
  * unmounted meanwhile would leave a file on the container's own disk). */

@@ -18,6 +18,7 @@
 #include "cache/names.h"
 #include "cache/report.h"
 #include "cache/scan.h"
+#include "cache/watchdog.h"
 #include "fs/space.h"
 #include "fs/tempfile.h"
 #include "par/pool.h"
@@ -44,10 +45,11 @@ static void save_guard(struct save *save)
     manifest_release(&save->manifest);
 }
 
-static enum b10_reason require_local_files(const struct settings *settings, struct b10_error *error)
+static enum b10_reason require_local_files(const struct settings *settings,
+                                           struct progress *progress, struct b10_error *error)
 {
     bool filled = false;
-    TRY(scan_has_files(settings, &filled, error));
+    TRY(scan_has_files(settings, &filled, progress, error));
     if (!filled)
         return error_set(error, B10_REASON_NOTHING_LOCAL, "'%s' holds nothing to save",
                          settings->local_dir);
@@ -58,7 +60,8 @@ static enum b10_reason require_local_files(const struct settings *settings, stru
 static enum b10_reason open_volume(struct save *save, struct b10_error *error)
 {
     struct b10_error found = ERROR_NONE;
-    enum b10_reason reason = volume_open(&save->volume, save->settings, true, &found);
+    enum b10_reason reason =
+        volume_open(&save->volume, save->settings, true, save->progress, &found);
     if (reason == B10_REASON_ABSENT)
         found.code = B10_REASON_IO;
     return error_copy(error, &found);
@@ -202,18 +205,19 @@ static enum b10_reason write_archive(struct save *save, struct tempfile *file, u
                                      struct pack_counts *packed, struct b10_error *error)
 {
     SCOPED(writer) struct writer *writer = NULL;
-    struct cancel cancel = CANCEL_CLEAR;
+    struct cancel cancel = CANCEL_BELOW(save->progress->stop);
     const struct settings *settings = save->settings;
     const unsigned threads = pool_threads(settings->threads, POOL_THREADS_MAX);
 
     TRY(writer_open(&writer, file->fd, save->report->archive, settings->max_cache_bytes,
-                    settings->min_shared_bytes, &save->manifest, error));
+                    save->progress, &save->manifest, error));
     TRY(same_find(&save->tree, threads, &cancel, save->progress, error));
     TRY(pack(&save->tree, writer, &save->manifest, settings->compression_level, threads, &cancel,
              save->progress, packed, error));
     TRY(progress_phase(save->progress, "publish", 0, 0, error));
     TRY(writer_finish(writer, size, error));
-    return tempfile_sync(file, error);
+    TRY(tempfile_sync(file, error));
+    return progress_step(save->progress, error);
 }
 
 /* What a save packs, a load accepts. */
@@ -248,6 +252,7 @@ static enum b10_reason publish(const struct save *save, struct tempfile *file,
 {
     bool taken = false;
     const bool replace = save->replace || save->settings->save_mode == SAVE_REPLACE;
+    TRY(progress_step(save->progress, error)); /* nobody publishes for a caller that has gone */
     TRY(tempfile_publish(file, save->name, replace, &taken, error));
     if (taken)
         return error_set(error, B10_REASON_ALREADY_SAVED,
@@ -268,10 +273,22 @@ static enum b10_reason begin_file(const struct save *save, struct tempfile *file
     return error_copy(error, &found);
 }
 
+/* From the first byte to the last look before publishing. */
+static enum b10_reason watch(struct watchdog **watchdog, const struct save *save,
+                             struct b10_error *error)
+{
+    const struct watchdog_ward ward = {.fds = &save->volume.dirfd,
+                                       .fd_count = 1,
+                                       .name = save->volume.path,
+                                       .floor_bytes = save->settings->min_shared_bytes};
+    return watchdog_start(watchdog, &ward, save->log, save->progress, error);
+}
+
 /* The road. */
 static enum b10_reason save_archive(struct save *save, struct b10_error *error)
 {
     SCOPED(tempfile) struct tempfile file = TEMPFILE_NONE; /* discarded unless published */
+    SCOPED(watchdog) struct watchdog *watchdog = NULL;
     struct scan_counts scanned = {0};
     struct pack_counts packed = {0};
     uint64_t size = 0;
@@ -282,6 +299,7 @@ static enum b10_reason save_archive(struct save *save, struct b10_error *error)
     TRY(scan_roots(save->settings, &save->tree, &scanned, save->log, save->progress, error));
     TRY(require_loadable(save, error));
     TRY(begin_file(save, &file, error));
+    TRY(watch(&watchdog, save, error));
     TRY(describe(save, file.token, error));
     TRY(write_archive(save, &file, &size, &packed, error));
     TRY(require_packed(save, error));
@@ -308,7 +326,7 @@ enum b10_reason save_cache(const struct settings *settings, struct log *log,
     report_destination(report, settings->local_dir);
     if (settings->save_mode == SAVE_NEVER)
         return error_set(error, B10_REASON_READ_ONLY, "B10_SAVE_MODE is 'never'");
-    TRY(require_local_files(settings, error));
+    TRY(require_local_files(settings, progress, error));
     TRY(identity_collect(&save.identity, settings, error));
     report_key(report, save.identity.key.text);
     TRY(identity_require_device(&save.identity, B10_REASON_NO_KEY, error));

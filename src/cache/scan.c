@@ -12,8 +12,6 @@
 #include "fs/path.h"
 #include "fs/walk.h"
 
-enum { TICK_EVERY = 256 }; /* entries between two looks at the clock */
-
 /* One root being walked. */
 struct scan {
     const struct settings *settings;
@@ -21,6 +19,7 @@ struct scan {
     const char *origin;         /* its path */
     bool whole;                 /* roots nested in it are part of what is asked for */
     struct scan_counts *counts; /* NULL: nobody asks */
+    struct progress *progress;  /* NULL: none */
     struct walk *walk;          /* owned */
     struct walk_entry entry;
 };
@@ -120,6 +119,8 @@ static enum b10_reason scan_next(struct scan *scan, bool *found, struct b10_erro
 {
     for (;;) {
         TRY(walk_next(scan->walk, &scan->entry, found, error));
+        progress_moved(scan->progress);
+        TRY(progress_tick(scan->progress, error));
         if (!*found || !S_ISLNK(scan->entry.stat.st_mode))
             return B10_REASON_OK;
         bool counts;
@@ -141,23 +142,25 @@ static enum b10_reason open_root(int *root, const char *path, struct b10_error *
     return reason == B10_REASON_OK ? reason : error_copy(error, &found);
 }
 
-static struct scan main_scan(const struct settings *settings)
+static struct scan main_scan(const struct settings *settings, struct progress *progress)
 {
-    return (
-        struct scan){.settings = settings, .name = settings->kind, .origin = settings->local_dir};
+    return (struct scan){.settings = settings,
+                         .name = settings->kind,
+                         .origin = settings->local_dir,
+                         .progress = progress};
 }
 
 /* ---- questions about the main root ---- */
 
 enum b10_reason scan_has_files(const struct settings *settings, bool *found,
-                               struct b10_error *error)
+                               struct progress *progress, struct b10_error *error)
 {
     *found = false;
     SCOPED(fd) int root = -1;
     TRY(open_root(&root, settings->local_dir, error));
     if (root < 0)
         return B10_REASON_OK;
-    SCOPED(scan) struct scan scan = main_scan(settings);
+    SCOPED(scan) struct scan scan = main_scan(settings, progress);
     TRY(scan_open(&scan, root, error));
     bool more = true;
     while (more && !*found) {
@@ -168,7 +171,7 @@ enum b10_reason scan_has_files(const struct settings *settings, bool *found,
 }
 
 enum b10_reason scan_measure(const struct settings *settings, uint64_t *files, uint64_t *bytes,
-                             struct b10_error *error)
+                             struct progress *progress, struct b10_error *error)
 {
     *files = 0;
     *bytes = 0;
@@ -176,7 +179,7 @@ enum b10_reason scan_measure(const struct settings *settings, uint64_t *files, u
     TRY(open_root(&root, settings->local_dir, error));
     if (root < 0)
         return B10_REASON_OK;
-    SCOPED(scan) struct scan scan = main_scan(settings);
+    SCOPED(scan) struct scan scan = main_scan(settings, progress);
     scan.whole = true;
     TRY(scan_open(&scan, root, error));
     for (;;) {
@@ -194,12 +197,10 @@ enum b10_reason scan_measure(const struct settings *settings, uint64_t *files, u
 
 /* From the entry already at hand to the end. */
 static enum b10_reason add_entries(struct scan *scan, bool more, struct tree *tree, size_t index,
-                                   struct progress *progress, struct b10_error *error)
+                                   struct b10_error *error)
 {
-    for (size_t seen = 1; more; seen++) {
+    while (more) {
         TRY(tree_add(tree, index, scan->entry.path, &scan->entry.stat, error));
-        if (progress != NULL && seen % TICK_EVERY == 0)
-            TRY(progress_tick(progress, error));
         TRY(scan_next(scan, &more, error));
     }
     scan->counts->left_out_changed += walk_unreadable(scan->walk);
@@ -227,12 +228,14 @@ static enum b10_reason scan_further(const struct settings *settings,
     struct scan scan = {.settings = settings,
                         .name = further->name,
                         .origin = further->path,
-                        .counts = counts};
+                        .counts = counts,
+                        .progress = progress};
     struct b10_error found = ERROR_NONE;
     bool more = false;
     enum b10_reason reason = begin_further(&scan, &root, &more, &found);
     if (reason == B10_REASON_NO_MEMORY)
         return error_copy(error, &found);
+    TRY(progress_check(progress, error));
     if (reason == B10_REASON_ABSENT && further->automatic)
         return B10_REASON_OK;
     if (reason != B10_REASON_OK) {
@@ -242,7 +245,7 @@ static enum b10_reason scan_further(const struct settings *settings,
     }
     size_t index;
     TRY(tree_add_root(tree, further->name, further->path, fd_take(&root), &index, error));
-    return add_entries(&scan, more, tree, index, progress, error);
+    return add_entries(&scan, more, tree, index, error);
 }
 
 static enum b10_reason scan_main(const struct settings *settings, struct tree *tree,
@@ -252,14 +255,14 @@ static enum b10_reason scan_main(const struct settings *settings, struct tree *t
     SCOPED(fd) int root = -1;
     TRY(open_root(&root, settings->local_dir, error));
     if (root >= 0) {
-        SCOPED(scan) struct scan scan = main_scan(settings);
+        SCOPED(scan) struct scan scan = main_scan(settings, progress);
         scan.counts = counts;
         bool more;
         TRY(scan_open(&scan, root, error));
         TRY(scan_next(&scan, &more, error));
         size_t index;
         TRY(tree_add_root(tree, scan.name, scan.origin, fd_take(&root), &index, error));
-        TRY(add_entries(&scan, more, tree, index, progress, error));
+        TRY(add_entries(&scan, more, tree, index, error));
     }
     if (tree->files == 0)
         return error_set(error, B10_REASON_NOTHING_LOCAL, "'%s' holds no file to save",

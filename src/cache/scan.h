@@ -22,7 +22,7 @@ struct scan_counts {
 /* The main root holds a file (or symlink) that a save would pack; stops at the first. Absent
  * directory: false. */
 MUST_CHECK enum b10_reason scan_has_files(const struct settings *settings, bool *found,
-                                          struct b10_error *error);
+                                          struct progress *progress, struct b10_error *error);
 
 /* Everything, main root first, then further roots by name. NOTHING_LOCAL when the main root holds
  * no file. */
@@ -33,6 +33,7 @@ MUST_CHECK enum b10_reason scan_roots(const struct settings *settings, struct tr
 /* Files and bytes of the main root and what lies inside it (further roots nested in it included),
  * for get_cache_info. */
 MUST_CHECK enum b10_reason scan_measure(const struct settings *settings, uint64_t *files,
-                                        uint64_t *bytes, struct b10_error *error);
+                                        uint64_t *bytes, struct progress *progress,
+                                        struct b10_error *error);
 
 #endif

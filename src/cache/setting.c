@@ -43,6 +43,15 @@ static const struct setting table[SETTING_COUNT] = {
                            "component is created by a save.",
             .read = setting_read_shared,
         },
+    [SETTING_READ_DIRS] =
+        {
+            .name = "B10_READ_DIRS",
+            .default_value = "",
+            .rule = "absolute directories, comma-separated, at most 16",
+            .description = "Further shared directories that a load searches after "
+                           "B10FS_CACHE_DIR, in this order.",
+            .read = setting_read_read_dirs,
+        },
     [SETTING_WORK_DIR] =
         {
             .name = "LOCAL_WORK_DIR",
@@ -58,7 +67,7 @@ static const struct setting table[SETTING_COUNT] = {
             .default_value = "1024",
             .rule = "at least 1; capped at MAX_CACHE_SIZE_CAP_MB",
             .description = "The largest archive in MiB; unpacked, a load accepts 64 times that.",
-            .read = setting_read_size,
+            .read = setting_read_capped,
         },
     [SETTING_MAX_CACHE_SIZE_CAP] =
         {
@@ -66,7 +75,56 @@ static const struct setting table[SETTING_COUNT] = {
             .default_value = "16384",
             .rule = "at least 1; capped at 1048576",
             .description = "The cap of MAX_CACHE_SIZE_MB.",
-            .read = setting_read_size,
+            .read = setting_read_capped,
+        },
+    [SETTING_CONCURRENT_SAVES] =
+        {
+            .name = "MAX_CONCURRENT_SAVES",
+            .default_value = "50",
+            .rule = "at least 1; capped at MAX_CONCURRENT_SAVES_CAP",
+            .description = "How many savers may be active at once on the shared volume.",
+            .read = setting_read_capped,
+        },
+    [SETTING_CONCURRENT_SAVES_CAP] =
+        {
+            .name = "MAX_CONCURRENT_SAVES_CAP",
+            .default_value = "100",
+            .rule = "at least 1; capped at 10000",
+            .description = "The cap of MAX_CONCURRENT_SAVES.",
+            .read = setting_read_capped,
+        },
+    [SETTING_LOCK_TIMEOUT] =
+        {
+            .name = "CLEANUP_LOCK_TIMEOUT_SECONDS",
+            .default_value = "30",
+            .rule = "at least 1; capped at LOCK_TIMEOUT_CAP_SECONDS",
+            .description = "A saver whose lock has not changed for so long counts as dead.",
+            .read = setting_read_capped,
+        },
+    [SETTING_LOCK_TIMEOUT_CAP] =
+        {
+            .name = "LOCK_TIMEOUT_CAP_SECONDS",
+            .default_value = "3600",
+            .rule = "at least 1; capped at 86400",
+            .description = "The cap of CLEANUP_LOCK_TIMEOUT_SECONDS.",
+            .read = setting_read_capped,
+        },
+    [SETTING_INCOMPLETE_TIMEOUT] =
+        {
+            .name = "CLEANUP_INCOMPLETE_TIMEOUT_SECONDS",
+            .default_value = "60",
+            .rule = "at least 1; capped at INCOMPLETE_TIMEOUT_CAP_SECONDS",
+            .description = "Unfinished files that have not changed for so long are removed from "
+                           "the shared directory.",
+            .read = setting_read_capped,
+        },
+    [SETTING_INCOMPLETE_TIMEOUT_CAP] =
+        {
+            .name = "INCOMPLETE_TIMEOUT_CAP_SECONDS",
+            .default_value = "7200",
+            .rule = "at least 1; capped at 86400",
+            .description = "The cap of CLEANUP_INCOMPLETE_TIMEOUT_SECONDS.",
+            .read = setting_read_capped,
         },
     [SETTING_MIN_LOCAL_SPACE] =
         {
@@ -98,16 +156,18 @@ static const struct setting table[SETTING_COUNT] = {
         {
             .name = "B10_SAVE_MODE",
             .default_value = "if_absent",
-            .rule = "if_absent, replace, never",
-            .description = "What a save does about an archive that exists.",
+            .rule = "if_absent, merge, replace, never",
+            .description = "What a save does about an archive that exists; merge adds what it "
+                           "lacks.",
             .read = setting_read_choice,
         },
     [SETTING_LOAD_MODE] =
         {
             .name = "B10_LOAD_MODE",
             .default_value = "if_empty",
-            .rule = "if_empty",
-            .description = "A load leaves a local cache directory that holds files as it is.",
+            .rule = "if_empty, merge",
+            .description = "What a load does about a local cache directory that holds files: "
+                           "leaves it as it is, or adds what it lacks.",
             .read = setting_read_choice,
         },
     [SETTING_TAGS] =
@@ -141,6 +201,22 @@ static const struct setting table[SETTING_COUNT] = {
             .default_value = "0",
             .rule = "0 to 64; 0 is automatic",
             .description = "Threads that work for one load or save.",
+            .read = setting_read_number,
+        },
+    [SETTING_LOAD_TIMEOUT] =
+        {
+            .name = "B10_LOAD_TIMEOUT_SECONDS",
+            .default_value = "0",
+            .rule = "0 to 86400; 0: until nothing has moved for 60 s",
+            .description = "How long a load, or a look at the volume, may take in all.",
+            .read = setting_read_number,
+        },
+    [SETTING_SAVE_TIMEOUT] =
+        {
+            .name = "B10_SAVE_TIMEOUT_SECONDS",
+            .default_value = "0",
+            .rule = "0 to 86400; 0: until nothing has moved for 60 s",
+            .description = "How long a save may take in all.",
             .read = setting_read_number,
         },
     [SETTING_ENVIRONMENT_KEY] =

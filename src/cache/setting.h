@@ -19,9 +19,16 @@ enum setting_id {
     SETTING_LOCAL_DIR,
     SETTING_LOCAL_PREFIXES,
     SETTING_SHARED_DIR,
+    SETTING_READ_DIRS,
     SETTING_WORK_DIR,
     SETTING_MAX_CACHE_SIZE,
     SETTING_MAX_CACHE_SIZE_CAP,
+    SETTING_CONCURRENT_SAVES,
+    SETTING_CONCURRENT_SAVES_CAP,
+    SETTING_LOCK_TIMEOUT,
+    SETTING_LOCK_TIMEOUT_CAP,
+    SETTING_INCOMPLETE_TIMEOUT,
+    SETTING_INCOMPLETE_TIMEOUT_CAP,
     SETTING_MIN_LOCAL_SPACE,
     SETTING_MIN_SHARED_SPACE,
     SETTING_SPACE_MULTIPLIER,
@@ -31,6 +38,8 @@ enum setting_id {
     SETTING_ROOTS,
     SETTING_COMPRESSION_LEVEL,
     SETTING_THREADS,
+    SETTING_LOAD_TIMEOUT,
+    SETTING_SAVE_TIMEOUT,
     SETTING_ENVIRONMENT_KEY,
     SETTING_GPU_PROBE,
     SETTING_PYTHON_PREFIX,
@@ -38,17 +47,39 @@ enum setting_id {
     SETTING_COUNT
 };
 
+/* Variables that are no settings of ours. */
+enum given_variable {
+    GIVEN_HOME,
+    GIVEN_TMPDIR,
+    GIVEN_TEMP,
+    GIVEN_TMP,
+    GIVEN_LOGNAME,
+    GIVEN_USER,
+    GIVEN_LNAME,
+    GIVEN_USERNAME,
+    GIVEN_VIRTUAL_ENV,
+    GIVEN_VISIBLE_DEVICES,
+    GIVEN_DEVICE_ORDER,
+    GIVEN_VARIABLE_COUNT
+};
+
+struct given {
+    char *values[SETTING_COUNT];           /* owned; NULL: neither set nor in the environment */
+    bool is_set[SETTING_COUNT];            /* by b10_config_set */
+    char *variables[GIVEN_VARIABLE_COUNT]; /* owned; NULL: unset */
+    struct recorded recorded;              /* owned */
+};
+
 /* What the settings of one operation are read with. */
 struct reading {
-    const struct b10_config *config; /* NULL: environment and defaults */
-    struct settings *settings;       /* filled */
+    const struct given *given; /* borrowed: what the caller set, and the environment */
+    struct settings *settings; /* filled */
     const struct log *log;
     struct host host;       /* owned */
     struct allowed allowed; /* owned */
     /* owned: main root as it was named, before its symlinks were resolved */
     char *local_given;
-    uint64_t cap_mb;         /* MAX_CACHE_SIZE_CAP_MB */
-    const char *virtual_env; /* borrowed: VIRTUAL_ENV; NULL where unset */
+    uint64_t caps[SETTING_COUNT]; /* of rows that cap others */
     /* config_set: only the form of one value is judged, against no other setting */
     bool alone;
     bool done[SETTING_COUNT];
@@ -91,6 +122,8 @@ enum b10_reason setting_read_enabled(struct reading *, const struct setting *, c
                                      struct b10_error *);
 enum b10_reason setting_read_size(struct reading *, const struct setting *, const char *,
                                   struct b10_error *);
+enum b10_reason setting_read_capped(struct reading *, const struct setting *, const char *,
+                                    struct b10_error *);
 enum b10_reason setting_read_number(struct reading *, const struct setting *, const char *,
                                     struct b10_error *);
 enum b10_reason setting_read_choice(struct reading *, const struct setting *, const char *,
@@ -110,6 +143,8 @@ enum b10_reason setting_read_prefixes(struct reading *, const struct setting *, 
                                       struct b10_error *);
 enum b10_reason setting_read_shared(struct reading *, const struct setting *, const char *,
                                     struct b10_error *);
+enum b10_reason setting_read_read_dirs(struct reading *, const struct setting *, const char *,
+                                       struct b10_error *);
 enum b10_reason setting_read_work(struct reading *, const struct setting *, const char *,
                                   struct b10_error *);
 enum b10_reason setting_read_python_prefix(struct reading *, const struct setting *, const char *,

@@ -232,13 +232,51 @@ enum b10_reason setting_read_work(struct reading *reading, const struct setting 
     return setting_bad(error, row, value, "must be /app, /tmp, /cache or lie below one of them");
 }
 
+/* ---- B10_READ_DIRS ---- */
+
+enum { READ_DIRS_LIMIT = 16 };
+
+/* By text only, as B10FS_CACHE_DIR. */
+static enum b10_reason add_read_dir(struct reading *reading, const struct setting *row,
+                                    const char *value, const char *item, struct b10_error *error)
+{
+    struct settings *settings = reading->settings;
+    SCOPED(heap) char *path = NULL;
+    if (*item == '\0')
+        return setting_bad(error, row, value, "has an empty item");
+    if (settings->read_dir_count == READ_DIRS_LIMIT)
+        return setting_bad(error, row, value, "has more than %d directories", READ_DIRS_LIMIT);
+    TRY(setting_path(&path, reading, row, value, item, error));
+    if (settings->read_dirs == NULL)
+        settings->read_dirs = calloc(READ_DIRS_LIMIT, sizeof(*settings->read_dirs));
+    if (settings->read_dirs == NULL)
+        return error_no_memory(error);
+    settings->read_dirs[settings->read_dir_count++] = HEAP_TAKE(path);
+    return B10_REASON_OK;
+}
+
+enum b10_reason setting_read_read_dirs(struct reading *reading, const struct setting *row,
+                                       const char *value, struct b10_error *error)
+{
+    const char *cursor = value;
+    const char *item;
+    size_t length;
+    while (*value != '\0' && parse_item(&cursor, &item, &length)) {
+        SCOPED(heap) char *copy = strndup(item, length);
+        if (copy == NULL)
+            return error_no_memory(error);
+        TRY(add_read_dir(reading, row, value, copy, error));
+    }
+    return setting_text(reading, row, strdup(value), error);
+}
+
 /* ---- B10_PYTHON_PREFIX ---- */
 
 /* A path to compare, not to open: nothing is looked up. VIRTUAL_ENV is not ours to judge. */
 enum b10_reason setting_read_python_prefix(struct reading *reading, const struct setting *row,
                                            const char *value, struct b10_error *error)
 {
-    const char *standard = reading->virtual_env;
+    const char *standard = reading->given->variables[GIVEN_VIRTUAL_ENV];
     if (value == NULL)
         value = standard != NULL && *standard == '/' && strlen(standard) < SETTING_PATH_LIMIT
                     ? standard

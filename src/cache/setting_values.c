@@ -33,44 +33,99 @@ static enum b10_reason number_text(struct reading *reading, const struct setting
  * of bytes. */
 static const uint64_t largest_mb = UINT64_C(1) << 36;
 
-static void clamp(struct reading *reading, const struct setting *row, uint64_t *mb, uint64_t cap,
-                  const char *cap_name)
-{
-    if (*mb <= cap)
-        return;
-    log_warn(reading->log, "%s=%llu is more than %s%llu; using %llu", row->name,
-             (unsigned long long)*mb, cap_name, (unsigned long long)cap, (unsigned long long)cap);
-    *mb = cap;
-}
-
+/* Floors. */
 enum b10_reason setting_read_size(struct reading *reading, const struct setting *row,
                                   const char *value, struct b10_error *error)
 {
     struct settings *settings = reading->settings;
-    enum setting_id id = setting_id(row);
-    bool is_floor = id == SETTING_MIN_LOCAL_SPACE || id == SETTING_MIN_SHARED_SPACE;
     uint64_t mb;
-    if (!parse_u64(value, &mb) || (mb == 0 && !is_floor))
-        return setting_bad(error, row, value, "must be a whole number of MiB, %s",
-                           is_floor ? "0 or more" : "at least 1");
-    if (is_floor && mb > largest_mb)
+    if (!parse_u64(value, &mb))
+        return setting_bad(error, row, value, "must be a whole number of MiB, 0 or more");
+    if (mb > largest_mb)
         return setting_bad(error, row, value, "must be at most %llu",
                            (unsigned long long)largest_mb);
-    if (id == SETTING_MAX_CACHE_SIZE_CAP)
-        clamp(reading, row, &mb, UINT64_C(1) << 20, "");
-    if (id == SETTING_MAX_CACHE_SIZE && !reading->alone) {
-        TRY(setting_need(reading, SETTING_MAX_CACHE_SIZE_CAP, error));
-        clamp(reading, row, &mb, reading->cap_mb, "MAX_CACHE_SIZE_CAP_MB=");
-    }
-    if (id == SETTING_MAX_CACHE_SIZE_CAP)
-        reading->cap_mb = mb;
-    else if (id == SETTING_MAX_CACHE_SIZE)
-        settings->max_cache_bytes = mb * bytes_per_mb;
-    else if (id == SETTING_MIN_LOCAL_SPACE)
+    if (setting_id(row) == SETTING_MIN_LOCAL_SPACE)
         settings->min_local_bytes = mb * bytes_per_mb;
     else
         settings->min_shared_bytes = mb * bytes_per_mb;
     return number_text(reading, row, mb, error);
+}
+
+/* ---- numbers with a cap, which is a row of its own ---- */
+
+struct capped {
+    enum setting_id id;
+    enum setting_id cap;
+    uint64_t cap_of_cap;
+    const char *unit;
+};
+
+static const struct capped capped[] = {
+    {SETTING_MAX_CACHE_SIZE, SETTING_MAX_CACHE_SIZE_CAP, UINT64_C(1) << 20, " of MiB"},
+    {SETTING_CONCURRENT_SAVES, SETTING_CONCURRENT_SAVES_CAP, 10000, ""},
+    {SETTING_LOCK_TIMEOUT, SETTING_LOCK_TIMEOUT_CAP, 86400, " of seconds"},
+    {SETTING_INCOMPLETE_TIMEOUT, SETTING_INCOMPLETE_TIMEOUT_CAP, 86400, " of seconds"},
+};
+
+static const struct capped *find_capped(enum setting_id id)
+{
+    size_t i = 0;
+    while (capped[i].id != id && capped[i].cap != id)
+        i++;
+    return &capped[i];
+}
+
+static void clamp(struct reading *reading, const struct setting *row, uint64_t *number,
+                  uint64_t cap, const char *cap_name)
+{
+    if (*number <= cap)
+        return;
+    log_warn(reading->log, "%s=%llu is more than %s%llu; using %llu", row->name,
+             (unsigned long long)*number, cap_name, (unsigned long long)cap,
+             (unsigned long long)cap);
+    *number = cap;
+}
+
+static enum b10_reason clamp_to_row(struct reading *reading, const struct setting *row,
+                                    enum setting_id cap, uint64_t *number, struct b10_error *error)
+{
+    char name[64];
+    if (reading->alone)
+        return B10_REASON_OK;
+    TRY(setting_need(reading, cap, error));
+    snprintf(name, sizeof(name), "%s=", setting_row(cap)->name);
+    clamp(reading, row, number, reading->caps[cap], name);
+    return B10_REASON_OK;
+}
+
+static void keep_number(struct settings *settings, enum setting_id id, uint64_t number)
+{
+    if (id == SETTING_MAX_CACHE_SIZE)
+        settings->max_cache_bytes = number * bytes_per_mb;
+    else if (id == SETTING_CONCURRENT_SAVES)
+        settings->max_concurrent_saves = (unsigned)number;
+    else if (id == SETTING_LOCK_TIMEOUT)
+        settings->lock_timeout_s = (unsigned)number;
+    else
+        settings->incomplete_timeout_s = (unsigned)number;
+}
+
+enum b10_reason setting_read_capped(struct reading *reading, const struct setting *row,
+                                    const char *value, struct b10_error *error)
+{
+    const enum setting_id id = setting_id(row);
+    const struct capped *rule = find_capped(id);
+    uint64_t number;
+    if (!parse_u64(value, &number) || number == 0)
+        return setting_bad(error, row, value, "must be a whole number%s, at least 1", rule->unit);
+    if (id == rule->cap) {
+        clamp(reading, row, &number, rule->cap_of_cap, "");
+        reading->caps[id] = number;
+    } else {
+        TRY(clamp_to_row(reading, row, rule->cap, &number, error));
+        keep_number(reading->settings, id, number);
+    }
+    return number_text(reading, row, number, error);
 }
 
 /* ---- other numbers ---- */
@@ -78,17 +133,22 @@ enum b10_reason setting_read_size(struct reading *reading, const struct setting 
 enum b10_reason setting_read_number(struct reading *reading, const struct setting *row,
                                     const char *value, struct b10_error *error)
 {
-    bool is_level = setting_id(row) == SETTING_COMPRESSION_LEVEL;
-    uint64_t low = is_level ? 1 : 0;
-    uint64_t high = is_level ? 19 : 64;
+    struct settings *settings = reading->settings;
+    const enum setting_id id = setting_id(row);
+    const uint64_t low = id == SETTING_COMPRESSION_LEVEL ? 1 : 0;
+    const uint64_t high = id == SETTING_COMPRESSION_LEVEL ? 19 : id == SETTING_THREADS ? 64 : 86400;
     uint64_t number;
     if (!parse_u64(value, &number) || number < low || number > high)
         return setting_bad(error, row, value, "must be a whole number from %llu to %llu",
                            (unsigned long long)low, (unsigned long long)high);
-    if (is_level)
-        reading->settings->compression_level = (int)number;
+    if (id == SETTING_COMPRESSION_LEVEL)
+        settings->compression_level = (int)number;
+    else if (id == SETTING_THREADS)
+        settings->threads = (unsigned)number;
+    else if (id == SETTING_LOAD_TIMEOUT)
+        settings->load_timeout_s = (unsigned)number;
     else
-        reading->settings->threads = (unsigned)number;
+        settings->save_timeout_s = (unsigned)number;
     return number_text(reading, row, number, error);
 }
 
@@ -102,7 +162,8 @@ struct choice {
 
 static const struct choice choices[] = {
     {"if_absent", SETTING_SAVE_MODE, SAVE_IF_ABSENT}, {"replace", SETTING_SAVE_MODE, SAVE_REPLACE},
-    {"never", SETTING_SAVE_MODE, SAVE_NEVER},         {"if_empty", SETTING_LOAD_MODE, 0},
+    {"never", SETTING_SAVE_MODE, SAVE_NEVER},         {"merge", SETTING_SAVE_MODE, SAVE_MERGE},
+    {"if_empty", SETTING_LOAD_MODE, LOAD_IF_EMPTY},   {"merge", SETTING_LOAD_MODE, LOAD_MERGE},
     {"error", SETTING_LOG_LEVEL, B10_LOG_ERROR},      {"warn", SETTING_LOG_LEVEL, B10_LOG_WARN},
     {"info", SETTING_LOG_LEVEL, B10_LOG_INFO},        {"debug", SETTING_LOG_LEVEL, B10_LOG_DEBUG},
 };
@@ -135,6 +196,8 @@ enum b10_reason setting_read_choice(struct reading *reading, const struct settin
         return setting_bad(error, row, value, "must be one of: %s", row->rule);
     if (id == SETTING_SAVE_MODE)
         reading->settings->save_mode = (enum save_mode)chosen->value;
+    if (id == SETTING_LOAD_MODE)
+        reading->settings->load_mode = (enum load_mode)chosen->value;
     if (id == SETTING_LOG_LEVEL)
         reading->settings->log_level = chosen->value;
     return setting_text(reading, row, strdup(chosen->text), error);

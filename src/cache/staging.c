@@ -257,14 +257,14 @@ uint64_t staging_roots_left_out(const struct staging *staging)
 }
 
 static enum b10_reason commit_root(struct staging *staging, size_t index, const char *destination,
-                                   struct install_counts *counts, struct b10_error *error)
+                                   struct install *install, struct b10_error *error)
 {
     const struct staged_root *root = &staging->roots[index];
-    return install_tree(staging->holders[root->holder].fd, root->name, destination, counts, error);
+    return install_tree(staging->holders[root->holder].fd, root->name, destination, install, error);
 }
 
 static void commit_further_root(struct staging *staging, size_t index, const char *destination,
-                                struct log *log, struct install_counts *counts)
+                                struct log *log, struct install *install)
 {
     SCOPED(heap) char *parent = NULL;
     struct b10_error error = ERROR_NONE;
@@ -272,7 +272,7 @@ static void commit_further_root(struct staging *staging, size_t index, const cha
     if (reason == B10_REASON_OK)
         reason = dirs_make_all(parent, NULL, &error);
     if (reason == B10_REASON_OK)
-        reason = commit_root(staging, index, destination, counts, &error);
+        reason = commit_root(staging, index, destination, install, &error);
     if (reason == B10_REASON_OK)
         return;
     staging->roots_left_out++;
@@ -283,7 +283,7 @@ static void commit_further_root(struct staging *staging, size_t index, const cha
  * rename; into place beforehand, when the main root is there already and gets entries one by
  * one. */
 static enum b10_reason commit_nested_roots(struct staging *staging, struct log *log,
-                                           struct install_counts *counts, struct b10_error *error)
+                                           struct install *install, struct b10_error *error)
 {
     const struct staged_root *main_root = &staging->roots[staging->main_root];
     const struct holder *holder = &staging->holders[main_root->holder];
@@ -302,21 +302,21 @@ static enum b10_reason commit_nested_roots(struct staging *staging, struct log *
         TRY(path_join(&staged_main, holder->path, main_root->name, error));
         TRY(path_join(&inside, staged_main, relative, error));
         const bool together = empty && root->holder == main_root->holder;
-        commit_further_root(staging, i, together ? inside : root->destination, log, counts);
+        commit_further_root(staging, i, together ? inside : root->destination, log, install);
     }
     return B10_REASON_OK;
 }
 
-enum b10_reason staging_commit(struct staging *staging, struct log *log,
-                               struct install_counts *counts, struct b10_error *error)
+enum b10_reason staging_commit(struct staging *staging, struct log *log, struct install *install,
+                               struct b10_error *error)
 {
     const char *main_path = staging->roots[staging->main_root].destination;
     for (size_t i = 0; i < staging->root_count; i++)
         if (staging->fds[i] >= 0 && (int)i != staging->main_root &&
             !path_is_below(staging->roots[i].destination, main_path))
-            commit_further_root(staging, i, staging->roots[i].destination, log, counts);
-    TRY(commit_nested_roots(staging, log, counts, error));
-    TRY(commit_root(staging, (size_t)staging->main_root, main_path, counts, error));
+            commit_further_root(staging, i, staging->roots[i].destination, log, install);
+    TRY(commit_nested_roots(staging, log, install, error));
+    TRY(commit_root(staging, (size_t)staging->main_root, main_path, install, error));
     staging->committed = true;
     return B10_REASON_OK;
 }

@@ -39,7 +39,7 @@ uint64_t staging_roots_left_out(const struct staging *staging);
 /* Installs: further roots outside the main root first, merged; then the main root with the roots
  * nested in it. Main root last, because its appearance is what a server acts on. */
 MUST_CHECK enum b10_reason staging_commit(struct staging *staging, struct log *log,
-                                          struct install_counts *counts, struct b10_error *error);
+                                          struct install *install, struct b10_error *error);
 
 /* Removes what was not committed. NULL is fine. */
 void staging_free(struct staging *staging);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/guard.h"
+#include "cache/watchdog.h"
 #include "fs/clone.h"
 #include "fs/dirs.h"
 #include "fs/io.h"
@@ -61,7 +62,6 @@ static enum b10_reason floor_for(uint64_t *floor_bytes, const struct settings *s
 }
 
 struct copying {
-    struct space_watch watch;
     struct progress *progress;
     uint64_t reported;
 };
@@ -71,7 +71,6 @@ static enum b10_reason after_piece(void *user, uint64_t copied, struct b10_error
     struct copying *copying = user;
     progress_add(copying->progress, copied - copying->reported, 0);
     copying->reported = copied;
-    TRY(space_watch_check(&copying->watch, error));
     return progress_tick(copying->progress, error);
 }
 
@@ -112,12 +111,14 @@ struct source {
 
 /* Copies into `directory`, which exists, as the file `dest` (absolute) names. */
 static enum b10_reason copy_into(const struct settings *settings, const struct source *source,
-                                 const char *directory, const char *dest, struct progress *progress,
-                                 struct b10_error *error)
+                                 const char *directory, const char *dest, struct log *log,
+                                 struct progress *progress, struct b10_error *error)
 {
     SCOPED(fd) int dirfd = -1;
     SCOPED(tempfile) struct tempfile file = TEMPFILE_NONE;
+    SCOPED(watchdog) struct watchdog *watchdog = NULL;
     struct copying copying = {.progress = progress};
+    struct watchdog_ward ward = {.fds = &dirfd, .fd_count = 1, .name = directory};
     const uint64_t size = (uint64_t)source->stat.st_size;
     const char *name = path_base(dest);
     char stem[STEM_LIMIT + 1];
@@ -126,9 +127,9 @@ static enum b10_reason copy_into(const struct settings *settings, const struct s
     TRY(io_open(&dirfd, AT_FDCWD, directory, O_RDONLY | O_DIRECTORY, 0, directory, error));
     if (fstatat(dirfd, name, &found, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(found.st_mode))
         return error_set(error, B10_REASON_CONFIG, "'%s' is a directory", dest);
-    copying.watch = (struct space_watch){.fd = dirfd, .name = directory};
-    TRY(floor_for(&copying.watch.floor_bytes, settings, directory, error));
-    TRY(space_require(dirfd, directory, size, 1, copying.watch.floor_bytes, error));
+    TRY(floor_for(&ward.floor_bytes, settings, directory, error));
+    TRY(space_require(dirfd, directory, size, 1, ward.floor_bytes, error));
+    TRY(watchdog_start(&watchdog, &ward, log, progress, error));
 
     snprintf(stem, sizeof(stem), "%s", name);
     TRY(tempfile_begin(&file, dirfd, stem, source->stat.st_mode & 0777, error));
@@ -136,11 +137,13 @@ static enum b10_reason copy_into(const struct settings *settings, const struct s
     TRY(confirm_unchanged(source->fd, &source->stat, source->path, error));
     TRY(keep_attributes(file.fd, &source->stat, dest, error));
     TRY(tempfile_sync(&file, error));
+    TRY(space_require(dirfd, directory, 0, 0, ward.floor_bytes, error));
+    TRY(progress_step(progress, error));
     return tempfile_publish(&file, name, true, NULL, error);
 }
 
 enum b10_reason transfer_file(const struct settings *settings, const char *source, const char *dest,
-                              struct progress *progress, struct b10_error *error)
+                              struct log *log, struct progress *progress, struct b10_error *error)
 {
     SCOPED(fd) int fd = -1;
     SCOPED(heap) char *target = NULL;
@@ -154,7 +157,7 @@ enum b10_reason transfer_file(const struct settings *settings, const char *sourc
     TRY(path_parent(&directory, target, error));
     TRY(progress_phase(progress, "copy", (uint64_t)from.stat.st_size, 1, error));
     TRY(dirs_make_all(directory, &made, error));
-    enum b10_reason reason = copy_into(settings, &from, directory, target, progress, error);
+    enum b10_reason reason = copy_into(settings, &from, directory, target, log, progress, error);
     if (reason != B10_REASON_OK) {
         dirs_unmake(directory, made);
         return reason;

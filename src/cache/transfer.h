@@ -8,7 +8,7 @@
 #include "cache/config.h"
 
 MUST_CHECK enum b10_reason transfer_file(const struct settings *settings, const char *source,
-                                         const char *dest, struct progress *progress,
-                                         struct b10_error *error);
+                                         const char *dest, struct log *log,
+                                         struct progress *progress, struct b10_error *error);
 
 #endif

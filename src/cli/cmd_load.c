@@ -1,10 +1,23 @@
 #include "cli/summary.h"
 
-static const char *const settings[] = {
-    "BASETEN_FS_ENABLED",  "TORCHINDUCTOR_CACHE_DIR", "B10_LOCAL_PREFIXES",    "B10FS_CACHE_DIR",
-    "LOCAL_WORK_DIR",      "MAX_CACHE_SIZE_MB",       "MAX_CACHE_SIZE_CAP_MB", "MIN_LOCAL_SPACE_MB",
-    "B10_LOAD_MODE",       "B10_CACHE_TAGS",          "B10_CACHE_ROOTS",       "B10_THREADS",
-    "B10_ENVIRONMENT_KEY", "B10_GPU_PROBE",           "B10_LOG_LEVEL",         NULL};
+static const char *const settings[] = {"BASETEN_FS_ENABLED",
+                                       "TORCHINDUCTOR_CACHE_DIR",
+                                       "B10_LOCAL_PREFIXES",
+                                       "B10FS_CACHE_DIR",
+                                       "B10_READ_DIRS",
+                                       "LOCAL_WORK_DIR",
+                                       "MAX_CACHE_SIZE_MB",
+                                       "MAX_CACHE_SIZE_CAP_MB",
+                                       "MIN_LOCAL_SPACE_MB",
+                                       "B10_LOAD_MODE",
+                                       "B10_CACHE_TAGS",
+                                       "B10_CACHE_ROOTS",
+                                       "B10_LOAD_TIMEOUT_SECONDS",
+                                       "B10_THREADS",
+                                       "B10_ENVIRONMENT_KEY",
+                                       "B10_GPU_PROBE",
+                                       "B10_LOG_LEVEL",
+                                       NULL};
 
 static enum exit_code run_load(struct session *session)
 {

@@ -5,8 +5,9 @@
 #include "cli/session.h"
 #include "cli/text.h"
 
-static const char *const settings[] = {"B10FS_CACHE_DIR", "MAX_CACHE_SIZE_MB",
-                                       "MAX_CACHE_SIZE_CAP_MB", "B10_LOG_LEVEL", NULL};
+static const char *const settings[] = {"B10FS_CACHE_DIR",       "MAX_CACHE_SIZE_MB",
+                                       "MAX_CACHE_SIZE_CAP_MB", "B10_LOAD_TIMEOUT_SECONDS",
+                                       "B10_LOG_LEVEL",         NULL};
 
 static void print_field(const char *name, const char *value)
 {

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "base/progress.h"
 
 /* mkdir -p of an absolute path, 0777 under the umask; existing directories (also through symlinks)
  * are fine. *made (NULL allowed) counts the last components of path that were created, so that
@@ -45,12 +46,14 @@ MUST_CHECK enum b10_reason dirs_is_empty(bool *empty, int dirfd, const char *nam
  * itself; a symlink is unlinked, never followed; what another mounts in it is reported (EBUSY), not
  * crossed. Absent is fine. What can be removed is removed, also after a failure; the first failure
  * is returned. Depth is limited by memory only: no recursion, and a descriptor per level only for
- * the first few. Directories without owner permissions are made accessible first. */
-MUST_CHECK enum b10_reason dirs_remove_tree(int dirfd, const char *name, struct b10_error *error);
+ * the first few. Directories without owner permissions are made accessible first. `progress` (NULL
+ * allowed) is only told that something moves: a removal is not stopped half-way. */
+MUST_CHECK enum b10_reason dirs_remove_tree(int dirfd, const char *name, struct progress *progress,
+                                            struct b10_error *error);
 
 /* Removes the contents of the open directory, entry by entry, in the same way, keeping the
  * directory. */
 MUST_CHECK enum b10_reason dirs_remove_contents(int dirfd, const char *name,
-                                                struct b10_error *error);
+                                                struct progress *progress, struct b10_error *error);
 
 #endif

@@ -44,9 +44,10 @@ struct removal {
     struct level *levels; /* owned */
     size_t depth;         /* levels in use */
     size_t capacity;
-    const char *root;        /* for messages */
-    enum b10_reason first;   /* what the first failure was */
-    struct b10_error *error; /* its record */
+    const char *root;          /* for messages */
+    struct progress *progress; /* NULL: nobody is told */
+    enum b10_reason first;     /* what the first failure was */
+    struct b10_error *error;   /* its record */
 };
 
 static void removal_guard(struct removal *removal)
@@ -222,6 +223,7 @@ static enum b10_reason remove_all(struct removal *removal)
         struct level *level = current(removal);
         if (level->next < level->names.count) {
             size_t next = level->next++;
+            progress_moved(removal->progress);
             TRY(remove_entry(removal, level->names.names[next], level->names.types[next]));
         } else if (removal->depth == 1) {
             return B10_REASON_OK;
@@ -233,15 +235,17 @@ static enum b10_reason remove_all(struct removal *removal)
 
 /* Removes `names` (taken) from dirfd; they lie on the file system of `stat`. */
 static enum b10_reason remove_names(int dirfd, const struct stat *stat, struct dirs_names *names,
-                                    const char *root, struct b10_error *error)
+                                    const char *root, struct progress *progress,
+                                    struct b10_error *error)
 {
-    SCOPED(removal) struct removal removal = {.root = root, .error = error};
+    SCOPED(removal) struct removal removal = {.root = root, .progress = progress, .error = error};
     TRY(push(&removal, &dirfd, stat, names));
     enum b10_reason reason = remove_all(&removal);
     return removal.first != B10_REASON_OK ? removal.first : reason;
 }
 
-enum b10_reason dirs_remove_tree(int dirfd, const char *name, struct b10_error *error)
+enum b10_reason dirs_remove_tree(int dirfd, const char *name, struct progress *progress,
+                                 struct b10_error *error)
 {
     struct stat found;
     SCOPED(dirs_names) struct dirs_names names = {0};
@@ -253,15 +257,16 @@ enum b10_reason dirs_remove_tree(int dirfd, const char *name, struct b10_error *
     if (names.names == NULL || names.types == NULL || (names.names[0] = strdup(name)) == NULL)
         return error_no_memory(error);
     names.count = 1;
-    return remove_names(dirfd, &found, &names, name, error);
+    return remove_names(dirfd, &found, &names, name, progress, error);
 }
 
-enum b10_reason dirs_remove_contents(int dirfd, const char *name, struct b10_error *error)
+enum b10_reason dirs_remove_contents(int dirfd, const char *name, struct progress *progress,
+                                     struct b10_error *error)
 {
     struct stat found;
     SCOPED(dirs_names) struct dirs_names names = {0};
     if (fstat(dirfd, &found) != 0)
         return error_errno(error, errno, "cannot read directory '%s'", name);
     TRY(list_present(&names, dirfd, name, error));
-    return remove_names(dirfd, &found, &names, name, error);
+    return remove_names(dirfd, &found, &names, name, progress, error);
 }

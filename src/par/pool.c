@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -11,8 +10,7 @@
 #include "base/clock.h"
 #include "base/guard.h"
 #include "par/monotonic.h"
-
-enum { STACK_SIZE = 512 * 1024 };
+#include "par/thread.h"
 
 /* A task that slept longer than this, and for more than a quarter of its time, waited for a disk. */
 enum { WAITED_NS = 1000000, WAITED_PART = 4 };
@@ -27,6 +25,7 @@ struct pool {
     const struct pool_work *work;
     void *context;
     struct cancel *cancel;
+    struct progress *progress;
     pthread_mutex_t lock;
     pthread_cond_t moved; /* a worker has ended, or a task has waited */
     unsigned wanted;      /* how many workers there may be */
@@ -46,19 +45,12 @@ static void record(struct pool *pool, const struct b10_error *error)
         pool->first = *error;
 }
 
-/* An error that no callee put into words still has its reason. */
-static void complete(struct b10_error *error, enum b10_reason reason)
-{
-    if (error->code != (uint32_t)reason)
-        error_set(error, reason, "a task failed");
-}
-
 /* Under the lock. Whoever sees the stop sign after this finds the record filled. */
 static void stop_for(struct pool *pool, enum b10_reason reason, struct b10_error *error)
 {
-    complete(error, reason);
+    error_complete(error, reason);
     record(pool, error);
-    cancel_trip(pool->cancel, reason);
+    cancel_trip(pool->cancel, error);
 }
 
 /* Under the lock: the next task, or false when there is nothing more to do. */
@@ -149,8 +141,10 @@ static void *run_worker(void *argument)
     const struct worker *worker = argument;
     struct pool *pool = worker->pool;
     SCOPED(heap) void *task = new_task(pool);
+    progress_thread(pool->progress, 1);
     while (task != NULL && step(pool, worker->number, task))
         continue;
+    progress_thread(pool->progress, -1);
     pthread_mutex_lock(&pool->lock);
     pool->running--;
     pthread_cond_signal(&pool->moved);
@@ -158,18 +152,17 @@ static void *run_worker(void *argument)
     return NULL;
 }
 
-/* On the calling thread, the lock not held. Returns false once the callback has cancelled. */
+/* On the calling thread, the lock not held. False once the operation must stop. */
 static bool tick(struct pool *pool, struct progress *progress)
 {
     struct b10_error error = ERROR_NONE;
-    enum b10_reason reason = progress_tick(progress, &error);
-    if (reason == B10_REASON_OK)
+    if (progress_tick(progress, &error) == B10_REASON_OK)
         return true;
     pthread_mutex_lock(&pool->lock);
     if (pool->first.code == B10_REASON_OK)
         pool->first = error;
     pthread_mutex_unlock(&pool->lock);
-    cancel_trip(pool->cancel, reason);
+    cancel_trip(pool->cancel, &error);
     return false;
 }
 
@@ -180,36 +173,17 @@ static void run_inline(struct pool *pool, struct progress *progress)
         continue;
 }
 
-/* A host with very large thread-local storage needs more than our stack size: then the default
- * serves. */
-static bool start(struct worker *worker, const pthread_attr_t *attributes)
-{
-    return pthread_create(&worker->thread, attributes, run_worker, worker) == 0 ||
-           pthread_create(&worker->thread, NULL, run_worker, worker) == 0;
-}
-
-/* Under the lock: workers up to `count`, perhaps fewer; then no more are wanted. They inherit a mask
- * that blocks every signal, so that the host's handlers never run on them. */
+/* Under the lock: workers up to `count`, perhaps fewer; then no more are wanted. */
 static void start_up_to(struct pool *pool, unsigned count)
 {
-    pthread_attr_t attributes;
-    if (pthread_attr_init(&attributes) != 0)
-        return;
-    (void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    sigset_t all;
-    sigset_t kept;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &kept);
     while (pool->started < count) {
         struct worker *worker = &pool->workers[pool->started];
         *worker = (struct worker){.pool = pool, .number = pool->started};
-        if (!start(worker, &attributes))
+        if (!thread_start(&worker->thread, run_worker, worker))
             pool->wanted = count = pool->started;
         else
             pool->started++, pool->running++;
     }
-    pthread_sigmask(SIG_SETMASK, &kept, NULL);
-    pthread_attr_destroy(&attributes);
 }
 
 /* Under the lock. Nothing having ended for a whole interval also means waiting. */
@@ -267,16 +241,17 @@ static enum b10_reason outcome(const struct pool *pool, struct b10_error *error)
 {
     if (pool->first.code != B10_REASON_OK)
         return error_copy(error, &pool->first);
-    enum b10_reason reason = (enum b10_reason)atomic_load(&pool->cancel->reason);
-    if (reason != B10_REASON_OK)
-        return error_set(error, reason, reason == B10_REASON_CANCELLED ? "cancelled" : "stopped");
-    return B10_REASON_OK;
+    return cancel_check(pool->cancel, error);
 }
 
 enum b10_reason pool_run(const struct pool_work *work, void *context, unsigned threads,
                          struct cancel *cancel, struct progress *progress, struct b10_error *error)
 {
-    struct pool pool = {.work = work, .context = context, .cancel = cancel, .first = ERROR_NONE};
+    struct pool pool = {.work = work,
+                        .context = context,
+                        .cancel = cancel,
+                        .progress = progress,
+                        .first = ERROR_NONE};
     pool.wanted = threads < POOL_THREADS_MAX ? threads : POOL_THREADS_MAX;
     if (!pool_init(&pool))
         return error_no_memory(error);

@@ -74,6 +74,7 @@ static void wait_a_little(struct window *window)
  * slot cannot be taken again. */
 static enum b10_reason consume_ready(struct window *window, struct b10_error *error)
 {
+    struct b10_error failure = ERROR_NONE;
     enum b10_reason reason = B10_REASON_OK;
     window->consuming = true;
     while (reason == B10_REASON_OK && slot_of(window, window->next)->full && !stopped(window)) {
@@ -82,17 +83,18 @@ static enum b10_reason consume_ready(struct window *window, struct b10_error *er
         void *item = slot->item;
         *slot = (struct slot){0};
         pthread_mutex_unlock(&window->lock);
-        reason = window->consume(window->user, sequence, item, error);
+        reason = window->consume(window->user, sequence, item, &failure);
         pthread_mutex_lock(&window->lock);
         window->next++;
         if (reason != B10_REASON_OK) {
             window->failed = true;
-            cancel_trip(window->cancel, reason);
+            error_complete(&failure, reason);
+            cancel_trip(window->cancel, &failure);
         }
         pthread_cond_broadcast(&window->moved);
     }
     window->consuming = false;
-    return reason;
+    return reason == B10_REASON_OK ? B10_REASON_OK : error_copy(error, &failure);
 }
 
 enum b10_reason window_put(struct window *window, uint64_t sequence, void *item,

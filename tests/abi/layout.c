@@ -32,6 +32,7 @@ static void print_error_and_callbacks(void)
     MEMBER(b10_options, log_user);
     MEMBER(b10_options, progress);
     MEMBER(b10_options, progress_user);
+    MEMBER(b10_options, cancel);
     STRUCT(b10_setting);
     MEMBER(b10_setting, struct_size);
     MEMBER(b10_setting, reserved);
@@ -62,7 +63,7 @@ static void print_report(void)
     MEMBER(b10_report, archives_set_aside);
     MEMBER(b10_report, wall_ns);
     MEMBER(b10_report, fallback);
-    MEMBER(b10_report, reserved);
+    MEMBER(b10_report, threads_left);
     MEMBER(b10_report, difference);
 }
 
@@ -175,6 +176,11 @@ static void print_values(void)
     VALUE(B10_REASON_CANCELLED);
     VALUE(B10_REASON_INTERNAL);
     VALUE(B10_REASON_NO_KEY);
+    VALUE(B10_REASON_IN_PROGRESS);
+    VALUE(B10_REASON_BUSY);
+    VALUE(B10_REASON_CHURN);
+    VALUE(B10_REASON_TIMEOUT);
+    VALUE(B10_REASON_FORKED);
     STRUCT(b10_match);
     VALUE(B10_MATCH_EXACT);
     VALUE(B10_MATCH_FALLBACK);

@@ -78,7 +78,7 @@ def strace(options, command):
 def traced_calls(replica, operation):
     """(call, number) of every call from the first one that names the replica to the printing of the answer."""
     log = os.path.join(replica.directory, "trace")
-    strace(["-o", log, "-e", "trace=" + ",".join(ERRORS)], replica.command(operation, 1))
+    strace(["-o", log, "-e", "trace=" + ",".join(ERRORS)], replica.command(operation, 0))
     seen, begun, calls = {}, False, []
     with open(log, errors="replace") as lines:
         for line in lines:
@@ -147,7 +147,7 @@ def fail_once(replica, what, call, number, error):
     operation = "save" if what == "save" else "load"
     inject = f"{call}:error={error}:when={number}"
     code, answer, message = strace(["-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={inject}"],
-                                   replica.command(operation, 1))
+                                   replica.command(operation, 0))
     try:
         require(code in (1, 2, 3, 4), f"exit {code}")
         check_answer(call, error, answer)

@@ -3,7 +3,7 @@
 
     kill_sweep.py DRIVER save|load|merge
 
-One worker: strace counts calls per thread. `merge` is a load into a directory that is not empty, so that entries are moved
+Everything on one thread: strace counts calls per thread. `merge` is a load into a directory that is not empty, so that entries are moved
 one by one. After each death: the target is the old tree or the new one, whole; the next operation succeeds; nothing is left
 that a sweep would not know.
 """
@@ -33,7 +33,7 @@ def strace(options, command):
 
 def count_calls(replica, operation):
     log = os.path.join(replica.directory, "trace")
-    strace(["-o", log, "-e", "trace=" + ",".join(CALLS)], replica.command(operation, 1))
+    strace(["-o", log, "-e", "trace=" + ",".join(CALLS)], replica.command(operation, 0))
     with open(log, errors="replace") as lines:
         return collections.Counter(re.findall(r"^(?:\d+ +)?(\w+)\(", lines.read(), re.MULTILINE))
 
@@ -73,7 +73,7 @@ def main():
             prepare(replica, what)
             inject = f"{call}:signal=KILL:when={number}"
             done = strace(["-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={inject}"],
-                          replica.command(operation, 1))
+                          replica.command(operation, 0))
             if done.returncode not in (-9, 137):
                 print(f"{inject}: not killed (exit {done.returncode})")
                 return 1

@@ -313,7 +313,8 @@ static const struct operation save_again = {"save again", aimed_at_saved, run_sa
 static void run_info(struct rig *rig)
 {
     b10_cache_info info = B10_INIT(b10_cache_info);
-    rig->status = b10_info(rig->replica.config, &rig->replica.options, &info, &rig->replica.error);
+    rig->status =
+        b10_info(replica_config(&rig->replica), &rig->replica.options, &info, &rig->replica.error);
     rig->answer_is_right = info.local_cache_files == 7 && info.b10fs_cache_exists == 1;
 }
 
@@ -323,7 +324,8 @@ static const struct operation look = {"info",     aimed_at_saved, run_info,
 static void run_list(struct rig *rig)
 {
     b10_cache_list *list = NULL;
-    rig->status = b10_list(rig->replica.config, &rig->replica.options, &list, &rig->replica.error);
+    rig->status =
+        b10_list(replica_config(&rig->replica), &rig->replica.options, &list, &rig->replica.error);
     rig->answer_is_right = list != NULL && list->total_caches == 1 && list->current_cache_exists;
     b10_cache_list_free(list);
 }
@@ -340,8 +342,8 @@ static void another_variable(struct rig *rig)
 static void run_explain(struct rig *rig)
 {
     b10_comparison_list *found = NULL;
-    rig->status =
-        b10_explain(rig->replica.config, &rig->replica.options, &found, &rig->replica.error);
+    rig->status = b10_explain(replica_config(&rig->replica), &rig->replica.options, &found,
+                              &rig->replica.error);
     rig->answer_is_right =
         found != NULL && found->total == 1 && found->comparisons[0].match == B10_MATCH_EXACT &&
         strcmp(found->comparisons[0].recorded, "VLLM_RECORDED_TOO: none there, '1' here\n") == 0;
@@ -360,8 +362,8 @@ static const struct operation explain = {"explain",     another_variable, run_ex
 static void run_verify(struct rig *rig)
 {
     b10_verify_report report = B10_INIT(b10_verify_report);
-    rig->status = b10_verify(rig->replica.config, &rig->replica.options, rig->archive, &report,
-                             &rig->replica.error);
+    rig->status = b10_verify(replica_config(&rig->replica), &rig->replica.options, rig->archive,
+                             &report, &rig->replica.error);
     rig->answer_is_right = report.files == 7;
 }
 
@@ -378,8 +380,8 @@ static void with_local(struct rig *rig)
 
 static void run_clear(struct rig *rig)
 {
-    rig->status = b10_clear(rig->replica.config, &rig->replica.options, &rig->replica.report,
-                            &rig->replica.error);
+    rig->status = b10_clear(replica_config(&rig->replica), &rig->replica.options,
+                            &rig->replica.report, &rig->replica.error);
 }
 
 /* What is left after a failure, the next clear removes. */
@@ -426,8 +428,8 @@ static void without_copy(struct rig *rig)
 
 static void run_transfer(struct rig *rig)
 {
-    rig->status = b10_transfer_file(rig->replica.config, &rig->replica.options, rig->archive,
-                                    rig->copy, &rig->replica.error);
+    rig->status = b10_transfer_file(replica_config(&rig->replica), &rig->replica.options,
+                                    rig->archive, rig->copy, &rig->replica.error);
 }
 
 static void assert_same_size(const char *a, const char *b)
@@ -502,7 +504,8 @@ struct first_call {
 static OperationStatus ask_key(struct replica *replica, char key[B10_KEY_SIZE])
 {
     b10_cache_info info = B10_INIT(b10_cache_info);
-    OperationStatus status = b10_info(replica->config, &replica->options, &info, &replica->error);
+    OperationStatus status =
+        b10_info(replica_config(replica), &replica->options, &info, &replica->error);
     memcpy(key, info.environment_key, B10_KEY_SIZE);
     return status;
 }

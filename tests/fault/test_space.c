@@ -104,8 +104,8 @@ static void without_archive(struct rig *rig)
 static void require_whole_archive(struct rig *rig)
 {
     CHECK(replica_volume_entries(&rig->replica) == 1);
-    require_success(rig, b10_verify(rig->replica.config, NULL, replica_archive(&rig->replica), NULL,
-                                    &rig->replica.error));
+    require_success(rig, b10_verify(replica_config(&rig->replica), NULL,
+                                    replica_archive(&rig->replica), NULL, &rig->replica.error));
 }
 
 static void mount_at(struct rig *rig, const char *relative, const char *options)

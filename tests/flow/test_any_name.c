@@ -179,12 +179,12 @@ static void is_left_out(struct replica *replica, int depth, size_t length)
     assert_true(replica->report.left_out_unsafe > 0);
     assert_true(replica->report.files > 1);
     const uint64_t packed = replica->report.files;
-    assert_int_equal(b10_clear(replica->config, NULL, NULL, &replica->error), B10_SUCCESS);
+    assert_int_equal(b10_clear(replica_config(replica), NULL, NULL, &replica->error), B10_SUCCESS);
     assert_int_equal(scratch_count(replica->scratch, "saved"), 0);
     replica_assert(replica, replica_load(replica), B10_SUCCESS, B10_REASON_OK);
     assert_int_equal(replica->report.files, packed);
     assert_true(scratch_exists(replica->scratch, "saved/normal"));
-    assert_int_equal(b10_clear(replica->config, NULL, NULL, &replica->error), B10_SUCCESS);
+    assert_int_equal(b10_clear(replica_config(replica), NULL, NULL, &replica->error), B10_SUCCESS);
 }
 
 static void what_is_deeper_than_the_format_allows_is_left_out(void **state)
@@ -219,9 +219,9 @@ static void a_path_beyond_what_the_kernel_takes_at_once_comes_back(void **state)
     replica_assert(&replica, replica_load(&replica), B10_SUCCESS, B10_REASON_OK);
     assert_int_equal(replica.report.files, 16);
     assert_int_equal(replica.report.directories, 16);
-    assert_int_equal(b10_clear(replica.config, NULL, NULL, &replica.error), B10_SUCCESS);
+    assert_int_equal(b10_clear(replica_config(&replica), NULL, NULL, &replica.error), B10_SUCCESS);
     stored_destination(&replica, "saved", NULL);
-    assert_int_equal(b10_clear(replica.config, NULL, NULL, &replica.error), B10_SUCCESS);
+    assert_int_equal(b10_clear(replica_config(&replica), NULL, NULL, &replica.error), B10_SUCCESS);
     assert_int_equal(scratch_count(*state, "saved"), 0);
     replica_release(&replica);
 }

@@ -66,7 +66,8 @@ static void two_and_more_loads_at_once_leave_one_whole_tree(void **state)
         }
         assert_true(successes >= 1);
         scratch_assert_same_tree(scratch_path(*state, "saved"), scratch_path(*state, "local"));
-        assert_int_equal(b10_clear(replica.config, NULL, NULL, &replica.error), B10_SUCCESS);
+        assert_int_equal(b10_clear(replica_config(&replica), NULL, NULL, &replica.error),
+                         B10_SUCCESS);
     }
     replica_release(&replica);
 }

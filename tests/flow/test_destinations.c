@@ -128,7 +128,7 @@ IN_SANDBOX(a_tree_of_the_lower_layer_is_cleared)
     mount_overlay(context);
     replica_fill(&replica, "layers/lower/local");
     stored_destination(&replica, "merged/local", NULL);
-    assert_int_equal(b10_clear(replica.config, NULL, NULL, &replica.error), B10_SUCCESS);
+    assert_int_equal(b10_clear(replica_config(&replica), NULL, NULL, &replica.error), B10_SUCCESS);
     stored_comes_back(&replica, "merged/local");
     replica_release(&replica);
 }
@@ -177,10 +177,10 @@ static void fill_image(struct scratch *scratch, const char *make)
     mount_image(scratch, make, "disk");
     stored_destination(&replica, "disk/local", NULL);
     stored_comes_and_goes(&replica, "disk/local"); /* absent before the first load */
-    assert_int_equal(b10_clear(replica.config, NULL, NULL, &replica.error), B10_SUCCESS);
+    assert_int_equal(b10_clear(replica_config(&replica), NULL, NULL, &replica.error), B10_SUCCESS);
     scratch_mkdir(scratch, "disk/local/zz"); /* not empty: the rename is refused */
     stored_comes_back(&replica, "disk/local");
-    assert_int_equal(b10_clear(replica.config, NULL, NULL, &replica.error), B10_SUCCESS);
+    assert_int_equal(b10_clear(replica_config(&replica), NULL, NULL, &replica.error), B10_SUCCESS);
     rmdir(scratch_path(scratch, "disk/lost+found"));
     assert_int_equal(rmdir(scratch_path(scratch, "disk/local")), 0);
     stored_destination(&replica, "disk", NULL);

@@ -46,7 +46,7 @@ static b10_comparison_list *explain(struct replica *replica)
 {
     b10_comparison_list *list = NULL;
     OperationStatus status =
-        b10_explain(replica->config, &replica->options, &list, &replica->error);
+        b10_explain(replica_config(replica), &replica->options, &list, &replica->error);
     replica_assert(replica, status, B10_SUCCESS, B10_REASON_OK);
     assert_non_null(list);
     return list;
@@ -207,8 +207,8 @@ static void an_argument_that_breaks_the_rules_is_told(void **state)
     struct replica replica;
     b10_comparison_list *list = (b10_comparison_list *)&replica;
     replica_begin(&replica, *state);
-    replica_assert(&replica, b10_explain(replica.config, NULL, NULL, &replica.error), B10_ERROR,
-                   B10_REASON_INTERNAL);
+    replica_assert(&replica, b10_explain(replica_config(&replica), NULL, NULL, &replica.error),
+                   B10_ERROR, B10_REASON_INTERNAL);
     setenv("MAX_CACHE_SIZE_MB", "lots", 1);
     replica_assert(&replica, b10_explain(NULL, NULL, &list, &replica.error), B10_ERROR,
                    B10_REASON_CONFIG);

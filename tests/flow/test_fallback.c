@@ -130,7 +130,7 @@ static void a_save_publishes_under_the_exact_key(void **state)
     scratch_text(*state, "local/more", "compiled here");
     replica_assert(&replica, replica_save(&replica), B10_SUCCESS, B10_REASON_OK);
     assert_int_equal(replica_volume_entries(&replica), 2);
-    assert_int_equal(b10_clear(replica.config, NULL, NULL, &replica.error), B10_SUCCESS);
+    assert_int_equal(b10_clear(replica_config(&replica), NULL, NULL, &replica.error), B10_SUCCESS);
     assert_loaded(&replica, "made elsewhere", 0);
     assert_true(scratch_exists(*state, "local/more"));
     replica_release(&replica);

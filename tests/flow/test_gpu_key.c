@@ -55,14 +55,14 @@ static void on(const struct scratch *scratch, struct machine machine)
 
 static void clear(struct replica *replica)
 {
-    CHECK(b10_clear(replica->config, NULL, NULL, &replica->error) == B10_SUCCESS);
+    CHECK(b10_clear(replica_config(replica), NULL, NULL, &replica->error) == B10_SUCCESS);
 }
 
 /* What it saves is its key. */
 static void save(struct replica *replica)
 {
     b10_cache_info info = B10_INIT(b10_cache_info);
-    CHECK(b10_info(replica->config, NULL, &info, &replica->error) == B10_SUCCESS);
+    CHECK(b10_info(replica_config(replica), NULL, &info, &replica->error) == B10_SUCCESS);
     scratch_text(replica->scratch, "local/which", info.environment_key);
     replica_assert(replica, replica_save(replica), B10_SUCCESS, B10_REASON_OK);
     CHECK(strcmp(replica->report.environment_key, info.environment_key) == 0);
@@ -99,7 +99,7 @@ static void load_older(struct replica *replica)
 static void look_at_an_h100(struct replica *replica)
 {
     b10_cache_info info = B10_INIT(b10_cache_info);
-    CHECK(b10_info(replica->config, NULL, &info, &replica->error) == B10_SUCCESS);
+    CHECK(b10_info(replica_config(replica), NULL, &info, &replica->error) == B10_SUCCESS);
     const char *beginning = "inductor-cuda-nvidia_h100_80gb_hbm3-sm90-cuda12.8-";
     CHECK(strncmp(info.environment_key, beginning, strlen(beginning)) == 0);
     CHECK(strcmp(info.detection, "nvml") == 0);
@@ -217,7 +217,7 @@ static void info_works_all_the_same(struct replica *replica)
 {
     b10_cache_info info = B10_INIT(b10_cache_info);
     with_a_device_file(replica);
-    CHECK(b10_info(replica->config, NULL, &info, &replica->error) == B10_SUCCESS);
+    CHECK(b10_info(replica_config(replica), NULL, &info, &replica->error) == B10_SUCCESS);
     CHECK(strcmp(info.detection, "unknown") == 0);
     CHECK(strstr(info.facts, "\ndevice=cuda-unknown\n") != NULL);
     CHECK(strstr(info.detection_steps, "nvml=") == info.detection_steps);

@@ -26,13 +26,13 @@ static void call_everything(struct replica *replica)
     replica_set(replica, "torchinductor_cache_dir", scratch_path(replica->scratch, "local"));
     replica_assert(replica, replica_load(replica), B10_SUCCESS, B10_REASON_OK);
     replica_assert(replica, replica_load(replica), B10_SKIPPED, B10_REASON_LOCAL_PRESENT);
-    assert_int_equal(b10_info(replica->config, NULL, info, &replica->error), B10_SUCCESS);
-    assert_int_equal(b10_list(replica->config, NULL, &list, &replica->error), B10_SUCCESS);
+    assert_int_equal(b10_info(replica_config(replica), NULL, info, &replica->error), B10_SUCCESS);
+    assert_int_equal(b10_list(replica_config(replica), NULL, &list, &replica->error), B10_SUCCESS);
     b10_cache_list_free(list);
-    assert_int_equal(b10_verify(replica->config, NULL, replica_archive(replica), NULL,
+    assert_int_equal(b10_verify(replica_config(replica), NULL, replica_archive(replica), NULL,
                                 &replica->error),
                      B10_SUCCESS);
-    assert_int_equal(b10_clear(replica->config, NULL, NULL, &replica->error), B10_SUCCESS);
+    assert_int_equal(b10_clear(replica_config(replica), NULL, NULL, &replica->error), B10_SUCCESS);
     replica_set(replica, "b10fs_cache_dir", scratch_path(replica->scratch, "no/such/place"));
     replica_assert(replica, replica_load(replica), B10_DOES_NOT_EXIST, B10_REASON_ABSENT);
     replica_set(replica, "b10fs_cache_dir", scratch_path(replica->scratch, "volume"));
@@ -277,7 +277,7 @@ static void *call_on_small_stack(void *argument)
 {
     struct small *small = argument;
     struct replica *replica = small->replica;
-    const b10_config *config = replica->config;
+    const b10_config *config = replica_config(replica);
     b10_cache_list *list = NULL;
     int i = 0;
     small->status[i++] = b10_load(config, NULL, &replica->report, &replica->error);

@@ -209,10 +209,10 @@ static void many_files(void *context)
     scratch_assert_same_tree(scratch_path(scratch, "saved"), scratch_path(scratch, "local"));
     assert_int_equal(scratch_count(scratch, "local"),
                      FILES + DIRECTORIES + (DIRECTORIES < 64 ? DIRECTORIES : 64));
-    assert_int_equal(b10_verify(replica.config, NULL, replica_archive(&replica), NULL,
+    assert_int_equal(b10_verify(replica_config(&replica), NULL, replica_archive(&replica), NULL,
                                 &replica.error),
                      B10_SUCCESS);
-    assert_int_equal(b10_clear(replica.config, NULL, NULL, &replica.error), B10_SUCCESS);
+    assert_int_equal(b10_clear(replica_config(&replica), NULL, NULL, &replica.error), B10_SUCCESS);
     assert_int_equal(scratch_count(scratch, "local"), 0);
     stored_nothing_left(scratch);
     replica_release(&replica);

@@ -328,7 +328,7 @@ static void no_descriptor_is_leaked_by_success_or_failure(void **state)
     size_t before = scratch_open_descriptors();
     replica_assert(&replica, replica_load(&replica), B10_SUCCESS, B10_REASON_OK);
     assert_int_equal(scratch_open_descriptors(), before);
-    assert_int_equal(b10_clear(replica.config, NULL, NULL, &replica.error), B10_SUCCESS);
+    assert_int_equal(b10_clear(replica_config(&replica), NULL, NULL, &replica.error), B10_SUCCESS);
     flip(replica_archive(&replica), 1000);
     replica_assert(&replica, replica_load(&replica), B10_ERROR, B10_REASON_CORRUPT);
     assert_int_equal(scratch_open_descriptors(), before);

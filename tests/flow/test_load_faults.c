@@ -36,7 +36,7 @@ static void an_archive_replaced_while_it_is_read_is_opened_again(void **state)
         stale_answers = 1;
         stored_comes_back(&replica, "local");
         assert_int_equal(stale_answers, 0);
-        assert_int_equal(b10_clear(replica.config, NULL, NULL, NULL), B10_SUCCESS);
+        assert_int_equal(b10_clear(replica_config(&replica), NULL, NULL, NULL), B10_SUCCESS);
     }
     assert_non_null(strstr(replica.log, "opening it again"));
     replica_release(&replica);

@@ -45,7 +45,7 @@ enum { SUCCESSES = 20, LOADS_AT_MOST = 20000 };
 static void clear(struct replica *replica, unsigned round)
 {
     (void)round;
-    if (b10_clear(replica->config, NULL, NULL, &replica->error) != B10_SUCCESS)
+    if (b10_clear(replica_config(replica), NULL, NULL, &replica->error) != B10_SUCCESS)
         fail_msg("clear: %s", replica->error.message);
 }
 
@@ -224,7 +224,7 @@ static void a_save_while_a_compiler_writes_packs_only_whole_files(void **state)
     for (int i = 0; i < SAVES || (changed == 0 && i < SAVES_AT_MOST); i++) {
         replica_assert(&replica, replica_save(&replica), B10_SUCCESS, B10_REASON_OK);
         changed += replica.report.left_out_changed;
-        assert_int_equal(b10_verify(replica.config, NULL, replica_archive(&replica), NULL,
+        assert_int_equal(b10_verify(replica_config(&replica), NULL, replica_archive(&replica), NULL,
                                     &replica.error),
                          B10_SUCCESS);
         load_and_look(&replica);

@@ -162,8 +162,8 @@ static void a_shared_directory_inside_the_local_one_is_refused(void **state)
     struct replica replica;
     replica_with_cache(&replica, *state);
     assert_int_equal(symlink(scratch_path(*state, "local"), scratch_path(*state, "alias")), 0);
-    if (b10_config_set(replica.config, "b10fs_cache_dir", scratch_path(*state, "alias/shared"),
-                       &replica.error) == B10_SUCCESS)
+    if (b10_config_set(replica_config(&replica), "b10fs_cache_dir",
+                       scratch_path(*state, "alias/shared"), &replica.error) == B10_SUCCESS)
         replica_assert(&replica, replica_save(&replica), B10_ERROR, B10_REASON_CONFIG);
     assert_false(scratch_exists(*state, "local/shared"));
     replica_release(&replica);

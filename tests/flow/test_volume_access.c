@@ -138,7 +138,7 @@ static void everything_works(struct scratch *scratch)
     struct replica replica;
     stored_init(&replica, scratch, NULL);
     stored_comes_and_goes(&replica, "local");
-    assert_int_equal(b10_clear(replica.config, NULL, NULL, &replica.error), B10_SUCCESS);
+    assert_int_equal(b10_clear(replica_config(&replica), NULL, NULL, &replica.error), B10_SUCCESS);
     scratch_mkdir(scratch, "local/zz");
     stored_comes_and_goes(&replica, "local");
     replica_assert(&replica, replica_save(&replica), B10_SKIPPED, B10_REASON_ALREADY_SAVED);
@@ -181,7 +181,7 @@ static void filter_comes_late(struct scratch *scratch, int answer)
     stored_init(&replica, scratch, NULL);
     stored_comes_and_goes(&replica, "local");
     deny_all(answer);
-    assert_int_equal(b10_clear(replica.config, NULL, NULL, &replica.error), B10_SUCCESS);
+    assert_int_equal(b10_clear(replica_config(&replica), NULL, NULL, &replica.error), B10_SUCCESS);
     stored_comes_and_goes(&replica, "local");
     replica_release(&replica);
 }

@@ -25,7 +25,7 @@ int hostile_setup(void **state)
 static void fresh_stage(const struct scratch *scratch)
 {
     if (scratch_exists(scratch, "stage"))
-        assert_int_equal(dirs_remove_tree(scratch->fd, "stage", NULL), B10_REASON_OK);
+        assert_int_equal(dirs_remove_tree(scratch->fd, "stage", NULL, NULL), B10_REASON_OK);
     scratch_mkdir(scratch, "stage/inductor");
     scratch_mkdir(scratch, "stage/headers");
 }

@@ -19,7 +19,6 @@ struct packing_case {
     int level;
     unsigned threads;
     uint64_t size_limit;
-    uint64_t floor_bytes;
     uint64_t size;  /* of the archive written */
     bool skip_same; /* do not look for duplicates */
 };

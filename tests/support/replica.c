@@ -21,8 +21,6 @@ void replica_init(struct replica *replica, const struct scratch *scratch)
                                 .report = B10_INIT(b10_report)};
     replica->options.log = keep_log;
     replica->options.log_user = replica;
-    replica->config = b10_config_new();
-    assert_non_null(replica->config);
     scratch_mkdir(scratch, "volume");
     replica_set(replica, "baseten_fs_enabled", "1");
     replica_set(replica, "torchinductor_cache_dir", scratch_path(scratch, "local"));
@@ -36,23 +34,50 @@ void replica_init(struct replica *replica, const struct scratch *scratch)
 
 void replica_release(struct replica *replica)
 {
-    b10_config_free(replica->config);
+    b10_config_free(replica->made);
+}
+
+static void apply(struct replica *replica, const char *key, const char *value)
+{
+    if (b10_config_set(replica->made, key, value, &replica->error) != B10_SUCCESS)
+        fail_msg("%s=%s: %s", key, value, replica->error.message);
+}
+
+b10_config *replica_config(struct replica *replica)
+{
+    if (replica->made != NULL && replica->maker == getpid())
+        return replica->made;
+    b10_config_free(replica->made);
+    replica->made = b10_config_new();
+    replica->maker = getpid();
+    assert_non_null(replica->made);
+    for (size_t i = 0; i < replica->setting_count; i++)
+        apply(replica, replica->settings[i].key, replica->settings[i].value);
+    return replica->made;
 }
 
 void replica_set(struct replica *replica, const char *key, const char *value)
 {
-    if (b10_config_set(replica->config, key, value, &replica->error) != B10_SUCCESS)
-        fail_msg("%s=%s: %s", key, value, replica->error.message);
+    size_t i = 0;
+    (void)replica_config(replica);
+    apply(replica, key, value);
+    while (i < replica->setting_count && strcmp(replica->settings[i].key, key) != 0)
+        i++;
+    assert_true(i < REPLICA_SETTINGS_MAX);
+    replica->setting_count += i == replica->setting_count;
+    assert_true(strlen(value) < sizeof(replica->settings[i].value));
+    snprintf(replica->settings[i].key, sizeof(replica->settings[i].key), "%s", key);
+    snprintf(replica->settings[i].value, sizeof(replica->settings[i].value), "%s", value);
 }
 
 OperationStatus replica_load(struct replica *replica)
 {
-    return b10_load(replica->config, &replica->options, &replica->report, &replica->error);
+    return b10_load(replica_config(replica), &replica->options, &replica->report, &replica->error);
 }
 
 OperationStatus replica_save(struct replica *replica)
 {
-    return b10_save(replica->config, &replica->options, &replica->report, &replica->error);
+    return b10_save(replica_config(replica), &replica->options, &replica->report, &replica->error);
 }
 
 void replica_assert_at(const struct replica *replica, OperationStatus status,

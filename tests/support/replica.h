@@ -11,9 +11,17 @@
 #include "b10transfer.h"
 #include "support/scratch.h"
 
+enum { REPLICA_SETTINGS_MAX = 48 };
+
 struct replica {
     const struct scratch *scratch;
-    b10_config *config;
+    b10_config *made; /* of the process `maker`; replica_config() makes another in a child */
+    int maker;
+    struct {
+        char key[48];
+        char value[600];
+    } settings[REPLICA_SETTINGS_MAX];
+    size_t setting_count;
     b10_options options;
     b10_error error;
     b10_report report;
@@ -24,6 +32,9 @@ struct replica {
  * roots, floors 0. */
 void replica_init(struct replica *replica, const struct scratch *scratch);
 void replica_release(struct replica *replica);
+
+/* Its configuration, also in a child that was forked since. */
+b10_config *replica_config(struct replica *replica);
 
 /* Sets one setting; fails the test if it is refused. */
 void replica_set(struct replica *replica, const char *key, const char *value);

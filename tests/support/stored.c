@@ -88,7 +88,7 @@ static int count_files(const char *path, const struct stat *stat, int type, stru
 void stored_comes_and_goes(struct replica *replica, const char *destination)
 {
     stored_comes_back(replica, destination);
-    if (b10_clear(replica->config, NULL, NULL, &replica->error) != B10_SUCCESS)
+    if (b10_clear(replica_config(replica), NULL, NULL, &replica->error) != B10_SUCCESS)
         fail_msg("clear: %s", replica->error.message);
     files = 0;
     if (scratch_exists(replica->scratch, destination))
@@ -107,7 +107,7 @@ void stored_round_trip(struct replica *replica)
     assert_int_equal(replica->report.left_out_unsafe, 0);
     assert_int_equal(replica->report.left_out_torn, 0);
     stored_destination(replica, "local", NULL);
-    assert_int_equal(b10_verify(replica->config, NULL, replica_archive(replica), NULL,
+    assert_int_equal(b10_verify(replica_config(replica), NULL, replica_archive(replica), NULL,
                                 &replica->error),
                      B10_SUCCESS);
     stored_comes_and_goes(replica, "local");

@@ -27,7 +27,7 @@ static enum b10_reason clear(const char *local, struct b10_error *error)
     struct b10_report report = B10_INIT(b10_report);
     struct settings settings = {.local_dir = path, .temporary_dir = temporary, .home_dir = home};
     snprintf(path, sizeof(path), "%s", local);
-    enum b10_reason reason = clear_local(&settings, &silent, &report, error);
+    enum b10_reason reason = clear_local(&settings, &silent, NULL, &report, error);
     CHECK(strcmp(report.destination, local) == 0);
     return reason;
 }
@@ -116,7 +116,7 @@ static void assert_refused(struct settings *settings, const char *local)
     char path[4400];
     snprintf(path, sizeof(path), "%s", local);
     settings->local_dir = path;
-    assert_int_equal(clear_local(settings, &silent, &report, &error), B10_REASON_CONFIG);
+    assert_int_equal(clear_local(settings, &silent, NULL, &report, &error), B10_REASON_CONFIG);
     if (strstr(error.message, path) == NULL)
         fail_msg("'%s' is not named: %s", path, error.message);
 }

@@ -21,7 +21,7 @@ static void statuses_have_their_names_and_the_python_packages_values(void **stat
 static void every_reason_has_a_name_of_its_own(void **state)
 {
     (void)state;
-    for (uint32_t i = 0; i <= B10_REASON_NO_KEY; i++) {
+    for (uint32_t i = 0; i <= B10_REASON_FORKED; i++) {
         assert_non_null(b10_reason_name(i));
         assert_string_not_equal(b10_reason_name(i), "UNKNOWN");
         for (uint32_t j = 0; j < i; j++)
@@ -29,12 +29,13 @@ static void every_reason_has_a_name_of_its_own(void **state)
     }
     assert_string_equal(b10_reason_name(B10_REASON_LOCAL_PRESENT), "LOCAL_PRESENT");
     assert_string_equal(b10_reason_name(B10_REASON_NO_KEY), "NO_KEY");
+    assert_string_equal(b10_reason_name(B10_REASON_TIMEOUT), "TIMEOUT");
 }
 
 static void any_other_value_is_unknown(void **state)
 {
     (void)state;
-    assert_string_equal(b10_reason_name(B10_REASON_NO_KEY + 1), "UNKNOWN");
+    assert_string_equal(b10_reason_name(B10_REASON_FORKED + 1), "UNKNOWN");
     assert_string_equal(b10_reason_name(UINT32_MAX), "UNKNOWN");
 }
 

@@ -59,7 +59,9 @@ static enum b10_reason read_with(struct settings *settings, const struct b10_con
 {
     struct log log = {.fn = keep_warning, .level = B10_LOG_INFO};
     error_clear(&error);
-    return settings_read(settings, config, need, &log, &error);
+    SCOPED(given) struct given *given = NULL;
+    TRY(given_take(&given, config, &error));
+    return settings_read(settings, given, need, &log, &error);
 }
 
 static enum b10_reason read_settings(struct settings *settings)
@@ -143,16 +145,35 @@ static void every_setting_is_in_the_table_once(void **state)
 {
     (void)state;
     static const char *const expected[] = {
-        "BASETEN_FS_ENABLED",    "TORCHINDUCTOR_CACHE_DIR",
-        "B10_LOCAL_PREFIXES",    "B10FS_CACHE_DIR",
-        "LOCAL_WORK_DIR",        "MAX_CACHE_SIZE_MB",
-        "MAX_CACHE_SIZE_CAP_MB", "MIN_LOCAL_SPACE_MB",
-        "MIN_B10FS_SPACE_MB",    "LOCAL_SPACE_ARCHIVE_MULTIPLIER",
-        "B10_SAVE_MODE",         "B10_LOAD_MODE",
-        "B10_CACHE_TAGS",        "B10_CACHE_ROOTS",
-        "B10_COMPRESSION_LEVEL", "B10_THREADS",
-        "B10_ENVIRONMENT_KEY",   "B10_GPU_PROBE",
-        "B10_PYTHON_PREFIX",     "B10_LOG_LEVEL",
+        "BASETEN_FS_ENABLED",
+        "TORCHINDUCTOR_CACHE_DIR",
+        "B10_LOCAL_PREFIXES",
+        "B10FS_CACHE_DIR",
+        "B10_READ_DIRS",
+        "LOCAL_WORK_DIR",
+        "MAX_CACHE_SIZE_MB",
+        "MAX_CACHE_SIZE_CAP_MB",
+        "MAX_CONCURRENT_SAVES",
+        "MAX_CONCURRENT_SAVES_CAP",
+        "CLEANUP_LOCK_TIMEOUT_SECONDS",
+        "LOCK_TIMEOUT_CAP_SECONDS",
+        "CLEANUP_INCOMPLETE_TIMEOUT_SECONDS",
+        "INCOMPLETE_TIMEOUT_CAP_SECONDS",
+        "MIN_LOCAL_SPACE_MB",
+        "MIN_B10FS_SPACE_MB",
+        "LOCAL_SPACE_ARCHIVE_MULTIPLIER",
+        "B10_SAVE_MODE",
+        "B10_LOAD_MODE",
+        "B10_CACHE_TAGS",
+        "B10_CACHE_ROOTS",
+        "B10_COMPRESSION_LEVEL",
+        "B10_THREADS",
+        "B10_LOAD_TIMEOUT_SECONDS",
+        "B10_SAVE_TIMEOUT_SECONDS",
+        "B10_ENVIRONMENT_KEY",
+        "B10_GPU_PROBE",
+        "B10_PYTHON_PREFIX",
+        "B10_LOG_LEVEL",
     };
     struct b10_setting row;
     size_t count = sizeof(expected) / sizeof(*expected);
@@ -275,6 +296,75 @@ static void numbers_that_are_none_are_refused(void **state)
     assert_accepted("B10_THREADS", "64");
 }
 
+static void numbers_with_a_cap_are_at_least_one_and_clamped_with_one_warning(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *cap;
+        unsigned standard, most;
+    } rows[] = {
+        {"MAX_CONCURRENT_SAVES", "MAX_CONCURRENT_SAVES_CAP", 50, 100},
+        {"CLEANUP_LOCK_TIMEOUT_SECONDS", "LOCK_TIMEOUT_CAP_SECONDS", 30, 3600},
+        {"CLEANUP_INCOMPLETE_TIMEOUT_SECONDS", "INCOMPLETE_TIMEOUT_CAP_SECONDS", 60, 7200},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        char text[32];
+        assert_refused(rows[i].name, "0");
+        assert_refused(rows[i].name, "many");
+        assert_refused(rows[i].cap, "0");
+        snprintf(text, sizeof(text), "%u", rows[i].standard);
+        assert_get(NULL, rows[i].name, text, "default");
+        snprintf(text, sizeof(text), "%u", rows[i].most);
+        setenv(rows[i].name, "90000", 1);
+        assert_get(NULL, rows[i].name, text, "environment");
+        struct settings settings = SETTINGS_NONE;
+        warnings[0] = '\0';
+        assert_int_equal(read_settings(&settings), B10_REASON_OK);
+        settings_release(&settings);
+        assert_non_null(strstr(warnings, rows[i].name));
+        setenv(rows[i].cap, "7", 1);
+        assert_get(NULL, rows[i].name, "7", "environment");
+        unsetenv(rows[i].name);
+        unsetenv(rows[i].cap);
+    }
+}
+
+static void time_outs_are_seconds_and_nothing_means_automatic(void **state)
+{
+    (void)state;
+    struct settings settings = SETTINGS_NONE;
+    assert_int_equal(read_settings(&settings), B10_REASON_OK);
+    assert_int_equal(settings.load_timeout_s, 0);
+    assert_int_equal(settings.save_timeout_s, 0);
+    settings_release(&settings);
+    assert_refused("B10_LOAD_TIMEOUT_SECONDS", "-1");
+    assert_refused("B10_SAVE_TIMEOUT_SECONDS", "86401");
+    setenv("B10_LOAD_TIMEOUT_SECONDS", "5", 1);
+    setenv("B10_SAVE_TIMEOUT_SECONDS", "86400", 1);
+    assert_int_equal(read_settings(&settings), B10_REASON_OK);
+    assert_int_equal(settings.load_timeout_s, 5);
+    assert_int_equal(settings.save_timeout_s, 86400);
+    settings_release(&settings);
+    unsetenv("B10_LOAD_TIMEOUT_SECONDS");
+    unsetenv("B10_SAVE_TIMEOUT_SECONDS");
+}
+
+static void further_shared_directories_keep_their_order(void **state)
+{
+    (void)state;
+    struct settings settings = SETTINGS_NONE;
+    assert_refused("B10_READ_DIRS", "relative");
+    assert_refused("B10_READ_DIRS", "/a,,/b");
+    assert_refused("B10_READ_DIRS", "/a/../b");
+    setenv("B10_READ_DIRS", "/cache/org/compile_cache/,/a//b", 1);
+    assert_int_equal(read_settings(&settings), B10_REASON_OK);
+    unsetenv("B10_READ_DIRS");
+    assert_int_equal(settings.read_dir_count, 2);
+    assert_string_equal(settings.read_dirs[0], "/cache/org/compile_cache");
+    assert_string_equal(settings.read_dirs[1], "/a/b");
+    settings_release(&settings);
+}
+
 static void modes_and_levels_are_words_of_their_lists(void **state)
 {
     (void)state;
@@ -282,10 +372,12 @@ static void modes_and_levels_are_words_of_their_lists(void **state)
     assert_accepted("B10_SAVE_MODE", "Never");
     assert_accepted("B10_LOAD_MODE", "if_empty");
     assert_accepted("B10_LOG_LEVEL", "DEBUG");
-    assert_refused("B10_SAVE_MODE", "merge");
+    assert_accepted("B10_SAVE_MODE", "merge");
+    assert_refused("B10_SAVE_MODE", "append");
     assert_refused("B10_SAVE_MODE", "");
     assert_refused("B10_SAVE_MODE", "never ");
-    assert_refused("B10_LOAD_MODE", "merge");
+    assert_accepted("B10_LOAD_MODE", "Merge");
+    assert_refused("B10_LOAD_MODE", "replace");
     assert_refused("B10_LOG_LEVEL", "trace");
 }
 
@@ -817,6 +909,9 @@ int main(void)
         TEST(a_size_beyond_its_cap_is_clamped_with_one_warning),
         TEST(a_warning_needs_its_level),
         TEST(numbers_that_are_none_are_refused),
+        TEST(numbers_with_a_cap_are_at_least_one_and_clamped_with_one_warning),
+        TEST(time_outs_are_seconds_and_nothing_means_automatic),
+        TEST(further_shared_directories_keep_their_order),
         TEST(modes_and_levels_are_words_of_their_lists),
         TEST(the_multiplier_of_the_older_package_changes_nothing),
         TEST(a_key_is_a_file_name_of_plain_letters),

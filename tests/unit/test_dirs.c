@@ -212,7 +212,7 @@ static void a_tree_is_removed_and_nothing_else(void **state)
     scratch_text(scratch, "outside/precious", "p");
     fill_with_everything(scratch, "t");
     size_t before = scratch_open_descriptors();
-    assert_int_equal(dirs_remove_tree(scratch->fd, "t", NULL), B10_REASON_OK);
+    assert_int_equal(dirs_remove_tree(scratch->fd, "t", NULL, NULL), B10_REASON_OK);
     assert_false(scratch_exists(scratch, "t"));
     assert_int_equal(scratch_count(scratch, ""), 2);
     assert_int_equal(scratch_open_descriptors(), before);
@@ -227,7 +227,7 @@ static void contents_are_removed_and_the_directory_stays(void **state)
     fill_with_everything(scratch, "t");
     int fd = open(scratch_path(scratch, "t"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_int_equal(fstat(fd, &before), 0);
-    assert_int_equal(dirs_remove_contents(fd, "t", NULL), B10_REASON_OK);
+    assert_int_equal(dirs_remove_contents(fd, "t", NULL, NULL), B10_REASON_OK);
     assert_int_equal(stat(scratch_path(scratch, "t"), &after), 0);
     assert_int_equal(before.st_ino, after.st_ino);
     assert_int_equal(scratch_count(scratch, "t"), 0);
@@ -241,9 +241,9 @@ static void what_is_absent_or_no_directory_is_removed_too(void **state)
     scratch_text(scratch, "outside/precious", "p");
     scratch_text(scratch, "f", "");
     assert_int_equal(symlink("outside", scratch_path(scratch, "link")), 0);
-    assert_int_equal(dirs_remove_tree(scratch->fd, "none", NULL), B10_REASON_OK);
-    assert_int_equal(dirs_remove_tree(scratch->fd, "f", NULL), B10_REASON_OK);
-    assert_int_equal(dirs_remove_tree(scratch->fd, "link", NULL), B10_REASON_OK);
+    assert_int_equal(dirs_remove_tree(scratch->fd, "none", NULL, NULL), B10_REASON_OK);
+    assert_int_equal(dirs_remove_tree(scratch->fd, "f", NULL, NULL), B10_REASON_OK);
+    assert_int_equal(dirs_remove_tree(scratch->fd, "link", NULL, NULL), B10_REASON_OK);
     assert_int_equal(scratch_count(scratch, ""), 2);
 }
 
@@ -252,9 +252,9 @@ static void the_name_may_be_a_path(void **state)
     struct scratch *scratch = *state;
     const char *path = scratch_path(scratch, "a/b");
     scratch_text(scratch, "a/b/c/d", "");
-    assert_int_equal(dirs_remove_tree(AT_FDCWD, path, NULL), B10_REASON_OK);
+    assert_int_equal(dirs_remove_tree(AT_FDCWD, path, NULL, NULL), B10_REASON_OK);
     assert_int_equal(scratch_count(scratch, ""), 1);
-    assert_int_equal(dirs_remove_tree(AT_FDCWD, path, NULL), B10_REASON_OK);
+    assert_int_equal(dirs_remove_tree(AT_FDCWD, path, NULL, NULL), B10_REASON_OK);
 }
 
 /* A chain of directories named "d" below `name`, a file in each, deeper than a path can say. */
@@ -279,7 +279,7 @@ static void a_tree_deeper_than_any_path_is_removed(void **state)
     struct scratch *scratch = *state;
     make_deep(scratch, "deep", 1200);
     size_t before = scratch_open_descriptors();
-    assert_int_equal(dirs_remove_tree(scratch->fd, "deep", NULL), B10_REASON_OK);
+    assert_int_equal(dirs_remove_tree(scratch->fd, "deep", NULL, NULL), B10_REASON_OK);
     assert_false(scratch_exists(scratch, "deep"));
     assert_int_equal(scratch_open_descriptors(), before);
 }
@@ -300,7 +300,7 @@ static void remove_closed(void *context)
         CHECK(fchmodat(scratch->fd, path, (mode_t)modes[i], 0) == 0);
     }
     CHECK(chmod(scratch_path(scratch, "t"), 0) == 0);
-    CHECK(dirs_remove_tree(scratch->fd, "t", NULL) == B10_REASON_OK);
+    CHECK(dirs_remove_tree(scratch->fd, "t", NULL, NULL) == B10_REASON_OK);
     CHECK(!scratch_exists(scratch, "t"));
 }
 
@@ -316,7 +316,7 @@ static void remove_foreign(void *context)
     struct scratch *scratch = context;
     struct b10_error error = ERROR_NONE;
     sandbox_drop_root();
-    CHECK(dirs_remove_tree(scratch->fd, "t", &error) == B10_REASON_DENIED);
+    CHECK(dirs_remove_tree(scratch->fd, "t", NULL, &error) == B10_REASON_DENIED);
     CHECK(error.sys_errno == EACCES && strstr(error.message, "'locked'") != NULL);
     CHECK(scratch_exists(scratch, "t/foreign/locked"));
     CHECK(!scratch_exists(scratch, "t/a") && !scratch_exists(scratch, "t/z"));
@@ -346,7 +346,7 @@ static void remove_around_mounts(void *context)
     sandbox_tmpfs(scratch_path(scratch, "t/a/tmpfs"), "size=64k");
     scratch_text(scratch, "t/a/tmpfs/precious", "p");
     sandbox_bind(scratch_path(scratch, "outside"), scratch_path(scratch, "t/bind"));
-    CHECK(dirs_remove_tree(scratch->fd, "t", &error) == B10_REASON_IO);
+    CHECK(dirs_remove_tree(scratch->fd, "t", NULL, &error) == B10_REASON_IO);
     CHECK(error.sys_errno == EBUSY);
     CHECK(scratch_exists(scratch, "t/a/tmpfs/precious"));
     CHECK(scratch_exists(scratch, "t/bind/precious"));
@@ -367,7 +367,7 @@ static void mounts_are_reported_and_not_crossed(void **state)
 static void *remove_too(void *user)
 {
     const struct scratch *scratch = user;
-    assert_int_equal(dirs_remove_tree(scratch->fd, "t", NULL), B10_REASON_OK);
+    assert_int_equal(dirs_remove_tree(scratch->fd, "t", NULL, NULL), B10_REASON_OK);
     return NULL;
 }
 
@@ -414,13 +414,13 @@ static void a_directory_swapped_for_a_link_does_not_lead_out(void **state)
         scratch_text(scratch, "t/d/sub/f", "");
         (void)!symlinkat("outside", scratch->fd, "link");
         assert_int_equal(pthread_create(&thread, NULL, swap, &swapping), 0);
-        enum b10_reason reason = dirs_remove_tree(scratch->fd, "t", NULL);
+        enum b10_reason reason = dirs_remove_tree(scratch->fd, "t", NULL, NULL);
         atomic_store(&swapping.stop, true);
         assert_int_equal(pthread_join(thread, NULL), 0);
         assert_true(reason == B10_REASON_OK || reason == B10_REASON_IO);
         assert_int_equal(scratch_count(scratch, "outside"), 3);
-        assert_int_equal(dirs_remove_tree(scratch->fd, "t", NULL), B10_REASON_OK);
-        assert_int_equal(dirs_remove_tree(scratch->fd, "link", NULL), B10_REASON_OK);
+        assert_int_equal(dirs_remove_tree(scratch->fd, "t", NULL, NULL), B10_REASON_OK);
+        assert_int_equal(dirs_remove_tree(scratch->fd, "link", NULL, NULL), B10_REASON_OK);
     }
 }
 
@@ -445,12 +445,12 @@ static void a_deep_tree_moved_meanwhile_does_not_lead_out(void **state)
         pthread_t thread;
         make_deep(scratch, "t", 300);
         assert_int_equal(pthread_create(&thread, NULL, move_out, &swapping), 0);
-        (void)!dirs_remove_tree(scratch->fd, "t", NULL);
+        (void)!dirs_remove_tree(scratch->fd, "t", NULL, NULL);
         atomic_store(&swapping.stop, true);
         assert_int_equal(pthread_join(thread, NULL), 0);
         assert_true(scratch_exists(scratch, "outside/precious"));
-        assert_int_equal(dirs_remove_tree(scratch->fd, "t", NULL), B10_REASON_OK);
-        assert_int_equal(dirs_remove_tree(scratch->fd, "outside/moved", NULL), B10_REASON_OK);
+        assert_int_equal(dirs_remove_tree(scratch->fd, "t", NULL, NULL), B10_REASON_OK);
+        assert_int_equal(dirs_remove_tree(scratch->fd, "outside/moved", NULL, NULL), B10_REASON_OK);
     }
 }
 
@@ -474,13 +474,13 @@ static void names_that_appear_meanwhile_are_removed_or_reported(void **state)
         pthread_t thread;
         scratch_text(scratch, "t/a/f", "");
         assert_int_equal(pthread_create(&thread, NULL, add_names, &swapping), 0);
-        enum b10_reason reason = dirs_remove_tree(scratch->fd, "t", &error);
+        enum b10_reason reason = dirs_remove_tree(scratch->fd, "t", NULL, &error);
         assert_int_equal(pthread_join(thread, NULL), 0);
         if (reason == B10_REASON_OK)
             assert_false(scratch_exists(scratch, "t"));
         else
             assert_int_equal(error.sys_errno, ENOTEMPTY);
-        assert_int_equal(dirs_remove_tree(scratch->fd, "t", NULL), B10_REASON_OK);
+        assert_int_equal(dirs_remove_tree(scratch->fd, "t", NULL, NULL), B10_REASON_OK);
     }
 }
 

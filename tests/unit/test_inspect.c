@@ -91,7 +91,7 @@ static struct b10_cache_info info_of(struct host *host)
 {
     struct b10_cache_info info = B10_INIT(b10_cache_info);
     memset((char *)&info + sizeof(info.struct_size), 0xee, sizeof(info) - sizeof(info.struct_size));
-    if (inspect_info(&host->settings, &host->log, &info, &error) != B10_REASON_OK)
+    if (inspect_info(&host->settings, &host->log, &info, NULL, &error) != B10_REASON_OK)
         fail_msg("%s", error.message);
     return info;
 }
@@ -221,7 +221,7 @@ static void broken_places(void *context)
     struct host *host = context;
     struct b10_cache_info info = B10_INIT(b10_cache_info);
     sandbox_drop_root();
-    CHECK(inspect_info(&host->settings, &host->log, &info, &error) == B10_REASON_OK);
+    CHECK(inspect_info(&host->settings, &host->log, &info, NULL, &error) == B10_REASON_OK);
     CHECK(info.b10fs_cache_exists == 0);
     CHECK(info.local_cache_exists == 0);
     CHECK(strcmp(info.environment_key, key_here(host)) == 0);
@@ -244,7 +244,7 @@ static void info_survives_places_that_fail(void **state)
 static struct b10_cache_list *list_of(struct host *host)
 {
     struct b10_cache_list *list = NULL;
-    if (inspect_list(&host->settings, &list, &error) != B10_REASON_OK)
+    if (inspect_list(&host->settings, &list, NULL, &error) != B10_REASON_OK)
         fail_msg("%s", error.message);
     return list;
 }
@@ -325,7 +325,7 @@ static void a_volume_that_is_no_directory_is_an_error(void **state)
     struct host *host = *state;
     struct b10_cache_list *list = NULL;
     scratch_text(host->scratch, "volume", "");
-    assert_int_equal(inspect_list(&host->settings, &list, &error), B10_REASON_IO);
+    assert_int_equal(inspect_list(&host->settings, &list, NULL, &error), B10_REASON_IO);
     assert_null(list);
 }
 

@@ -15,9 +15,9 @@
 
 static struct b10_error error = ERROR_NONE;
 
-static struct install_counts install(const struct scratch *scratch)
+static struct install install(const struct scratch *scratch)
 {
-    struct install_counts counts = {0};
+    struct install counts = {0};
     assert_int_equal(install_tree(scratch->fd, "staged", scratch_path(scratch, "live"), &counts,
                                   &error),
                      B10_REASON_OK);
@@ -34,7 +34,7 @@ static void assert_text(const struct scratch *scratch, const char *relative, con
 static void an_absent_destination_appears_by_one_rename(void **state)
 {
     scratch_text(*state, "staged/a/b", "new");
-    struct install_counts counts = install(*state);
+    struct install counts = install(*state);
     assert_int_equal(counts.entries, 1);
     assert_int_equal(counts.existing, 0);
     assert_text(*state, "live/a/b", "new");
@@ -55,7 +55,7 @@ static void existing_names_stay_and_missing_ones_are_added(void **state)
     scratch_text(*state, "staged/a/added", "new");
     scratch_text(*state, "staged/b/c/d", "new");
     scratch_text(*state, "live/a/kept", "old");
-    struct install_counts counts = install(*state);
+    struct install counts = install(*state);
     assert_int_equal(counts.existing, 1);
     assert_int_equal(counts.entries, 2); /* a/added, and b as a whole */
     assert_text(*state, "live/a/kept", "old");
@@ -113,7 +113,7 @@ static void symlinks_are_moved_not_followed(void **state)
 
 static void a_file_as_destination_is_an_error_and_stays(void **state)
 {
-    struct install_counts counts = {0};
+    struct install counts = {0};
     scratch_text(*state, "staged/a", "new");
     scratch_text(*state, "live", "a file");
     assert_int_not_equal(install_tree(((struct scratch *)*state)->fd, "staged",
@@ -155,7 +155,7 @@ static void only_a_regular_file_is_a_marker(void **state)
 
 static void what_stands_in_the_markers_place_is_named(void **state)
 {
-    struct install_counts counts = {0};
+    struct install counts = {0};
     scratch_text(*state, "staged/b", "new");
     scratch_mkdir(*state, "live/.b10transfer.partial");
     assert_int_equal(install_tree(((struct scratch *)*state)->fd, "staged",
@@ -170,7 +170,7 @@ static const char marker_name[] = "live/.b10transfer.partial";
 static void install_without_files(void *context)
 {
     struct scratch *scratch = context;
-    struct install_counts counts = {0};
+    struct install counts = {0};
     sandbox_deny(EIO, SYS_renameat2);
     CHECK(install_tree(scratch->fd, "staged", scratch_path(scratch, "live"), &counts, &error) ==
           B10_REASON_IO);

@@ -36,7 +36,7 @@ static void open_volume(struct volume *volume, struct host *host, struct scratch
 {
     host_init(host, scratch, "volume");
     scratch_mkdir(scratch, "volume");
-    assert_int_equal(volume_open(volume, &host->settings, false, &error), B10_REASON_OK);
+    assert_int_equal(volume_open(volume, &host->settings, false, NULL, &error), B10_REASON_OK);
 }
 
 /* ---- names ---- */
@@ -96,9 +96,9 @@ static void an_absent_volume_is_absent(void **state)
     struct host host;
     struct volume volume = VOLUME_CLOSED;
     host_init(&host, *state, "mount/compile_cache");
-    assert_int_equal(volume_open(&volume, &host.settings, false, &error), B10_REASON_ABSENT);
+    assert_int_equal(volume_open(&volume, &host.settings, false, NULL, &error), B10_REASON_ABSENT);
     assert_int_equal(volume.dirfd, -1);
-    assert_int_equal(volume_open(&volume, &host.settings, true, &error), B10_REASON_ABSENT);
+    assert_int_equal(volume_open(&volume, &host.settings, true, NULL, &error), B10_REASON_ABSENT);
     assert_false(scratch_exists(*state, "mount"));
 }
 
@@ -108,9 +108,9 @@ static void only_the_last_component_is_created(void **state)
     SCOPED(volume) struct volume volume = VOLUME_CLOSED;
     host_init(&host, *state, "mount/compile_cache");
     scratch_mkdir(*state, "mount");
-    assert_int_equal(volume_open(&volume, &host.settings, false, &error), B10_REASON_ABSENT);
+    assert_int_equal(volume_open(&volume, &host.settings, false, NULL, &error), B10_REASON_ABSENT);
     assert_false(scratch_exists(*state, "mount/compile_cache"));
-    assert_int_equal(volume_open(&volume, &host.settings, true, &error), B10_REASON_OK);
+    assert_int_equal(volume_open(&volume, &host.settings, true, NULL, &error), B10_REASON_OK);
     assert_true(scratch_exists(*state, "mount/compile_cache"));
     assert_string_equal(volume.path, host.shared);
     assert_int_equal(volume_confirm(&volume, &error), B10_REASON_OK);
@@ -133,7 +133,8 @@ static void a_volume_inside_or_around_the_local_directory_is_refused(void **stat
         host.settings.roots = &root;
         host.settings.root_count = 1;
         assert_int_equal(symlink(links[i][0], host.shared), 0);
-        assert_int_equal(volume_open(&volume, &host.settings, false, &error), B10_REASON_CONFIG);
+        assert_int_equal(volume_open(&volume, &host.settings, false, NULL, &error),
+                         B10_REASON_CONFIG);
         assert_non_null(strstr(error.message, "B10FS_CACHE_DIR='"));
         assert_int_equal(volume.dirfd, -1);
         assert_int_equal(unlink(host.shared), 0);
@@ -147,7 +148,7 @@ static void bound_over_the_local_directory(void *context)
     struct volume volume = VOLUME_CLOSED;
     sandbox_private_mounts(host->scratch);
     sandbox_bind(host->local, host->shared);
-    CHECK(volume_open(&volume, &host->settings, false, &error) == B10_REASON_CONFIG);
+    CHECK(volume_open(&volume, &host->settings, false, NULL, &error) == B10_REASON_CONFIG);
 }
 
 static void a_bind_mount_of_the_local_directory_is_refused(void **state)
@@ -165,7 +166,7 @@ static void a_file_in_its_place_is_an_error(void **state)
     struct volume volume = VOLUME_CLOSED;
     host_init(&host, *state, "volume");
     scratch_text(*state, "volume", "");
-    assert_int_equal(volume_open(&volume, &host.settings, true, &error), B10_REASON_IO);
+    assert_int_equal(volume_open(&volume, &host.settings, true, NULL, &error), B10_REASON_IO);
 }
 
 static void another_directory_under_the_name_is_noticed(void **state)
@@ -295,7 +296,7 @@ static void on_a_volume_without_write_access(void *context)
     struct volume volume = VOLUME_CLOSED;
     bool done = true;
     sandbox_drop_root();
-    CHECK(volume_open(&volume, &host->settings, false, &error) == B10_REASON_OK);
+    CHECK(volume_open(&volume, &host->settings, false, NULL, &error) == B10_REASON_OK);
     struct stat judged;
     CHECK(fstatat(volume.dirfd, "k.v1.tar.zst", &judged, AT_SYMLINK_NOFOLLOW) == 0);
     CHECK(names_set_aside(&volume, "k", &judged, &done, &error) == B10_REASON_OK);
@@ -320,7 +321,7 @@ static void renames_fail(void *context)
     struct host *host = context;
     struct volume volume = VOLUME_CLOSED;
     bool done = true;
-    CHECK(volume_open(&volume, &host->settings, false, &error) == B10_REASON_OK);
+    CHECK(volume_open(&volume, &host->settings, false, NULL, &error) == B10_REASON_OK);
     struct stat judged;
     CHECK(fstatat(volume.dirfd, "k.v1.tar.zst", &judged, AT_SYMLINK_NOFOLLOW) == 0);
     sandbox_deny(EIO, SYS_renameat);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "support/scratch.h"
+#include "support/stop.h"
 
 struct fixture {
     struct scratch *scratch;
@@ -166,7 +167,7 @@ static void a_copy_ends_when_the_stop_sign_goes_up(void **state)
     struct entry entry = file_entry(false);
     enum { SIZE = 64 << 20 };
     struct cancel cancel = CANCEL_CLEAR;
-    cancel_trip(&cancel, B10_REASON_CANCELLED);
+    stop_for(&cancel, B10_REASON_CANCELLED);
     ok(fixture, place_create(&fixture->placer, "large", false, SIZE, &fixture->error));
     ok(fixture, place_slice(&fixture->placer, "large", "x", 1, SIZE - 1, &fixture->error));
     enum b10_reason reason =

@@ -14,6 +14,7 @@
 
 #include "base/guard.h"
 #include "support/scratch.h"
+#include "support/stop.h"
 
 enum { MANY = 5000 };
 
@@ -154,7 +155,7 @@ static void a_failure_of_next_ends_the_run_with_its_message(void **state)
                          B10_REASON_UNSAFE);
         assert_string_equal(error.message, "task 7 cannot be taken");
         assert_int_equal(source.begun, 7);
-        assert_int_equal(atomic_load(&cancel.reason), B10_REASON_UNSAFE);
+        assert_int_equal(cancel_check(&cancel, NULL), B10_REASON_UNSAFE);
     }
 }
 
@@ -178,7 +179,7 @@ static void a_failed_task_ends_the_run_with_its_message(void **state)
                          B10_REASON_CORRUPT);
         assert_string_equal(error.message, "task 3 is damaged");
         assert_true(begun < 1000000);
-        assert_int_equal(atomic_load(&cancel.reason), B10_REASON_CORRUPT);
+        assert_int_equal(cancel_check(&cancel, NULL), B10_REASON_CORRUPT);
         if (threads == 1)
             assert_int_equal(begun, 4);
     }
@@ -197,7 +198,7 @@ static void a_failure_without_words_still_has_a_message(void **state)
     struct cancel cancel = CANCEL_CLEAR;
     struct b10_error error = ERROR_NONE;
     assert_int_equal(pool_each(fail_silently, NULL, 3, 2, &cancel, NULL, &error), B10_REASON_IO);
-    assert_string_equal(error.message, "a task failed");
+    assert_string_equal(error.message, "no details are known");
 }
 
 struct chain {
@@ -236,7 +237,7 @@ static void a_stop_sign_that_is_up_before_lets_nothing_begin(void **state)
         SCOPED(heap) struct marks *marks = new_marks();
         struct cancel cancel = CANCEL_CLEAR;
         struct b10_error error = ERROR_NONE;
-        cancel_trip(&cancel, B10_REASON_CANCELLED);
+        stop_for(&cancel, B10_REASON_CANCELLED);
         assert_int_equal(pool_each(mark, marks, 100, threads, &cancel, NULL, &error),
                          B10_REASON_CANCELLED);
         assert_int_equal(marks->tasks, 0);
@@ -249,7 +250,7 @@ static void a_stop_sign_tripped_elsewhere_gives_its_reason(void **state)
     (void)state;
     struct cancel cancel = CANCEL_CLEAR;
     struct b10_error error = ERROR_NONE;
-    cancel_trip(&cancel, B10_REASON_NO_SPACE);
+    stop_for(&cancel, B10_REASON_NO_SPACE);
     SCOPED(heap) struct marks *marks = new_marks();
     assert_int_equal(pool_each(mark, marks, 100, 4, &cancel, NULL, &error), B10_REASON_NO_SPACE);
 }

@@ -9,6 +9,7 @@
 #include "archive/fingerprint.h"
 #include "base/guard.h"
 #include "support/packing.h"
+#include "support/stop.h"
 
 static void find(struct packing_case *test, const struct scratch *scratch, unsigned threads)
 {
@@ -171,7 +172,7 @@ static void a_stop_sign_ends_it(void **state)
     scratch_text(scratch, "r/b", "content");
     packing_init(&test);
     packing_root(&test, scratch_path(scratch, "r"), "inductor");
-    cancel_trip(&cancel, B10_REASON_CANCELLED);
+    stop_for(&cancel, B10_REASON_CANCELLED);
     assert_int_equal(same_find(&test.tree, 2, &cancel, NULL, NULL), B10_REASON_CANCELLED);
     packing_release(&test);
 }

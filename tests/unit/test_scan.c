@@ -54,7 +54,7 @@ static void add_root(struct host *host, const char *name, const char *relative, 
 static bool has_files(struct host *host)
 {
     bool found;
-    if (scan_has_files(&host->settings, &found, &error) != B10_REASON_OK)
+    if (scan_has_files(&host->settings, &found, NULL, &error) != B10_REASON_OK)
         fail_msg("%s", error.message);
     return found;
 }
@@ -95,7 +95,7 @@ static void everything_is_found_in_order(void **state)
     assert_true(has_files(&host));
     uint64_t files;
     uint64_t bytes;
-    assert_int_equal(scan_measure(&host.settings, &files, &bytes, &error), B10_REASON_OK);
+    assert_int_equal(scan_measure(&host.settings, &files, &bytes, NULL, &error), B10_REASON_OK);
     assert_int_equal(files, 3);
     assert_int_equal(bytes, 2);
 }
@@ -138,7 +138,7 @@ static void a_root_nested_in_another_is_found_under_its_own_name_only(void **sta
         "inductor:sub inductor:sub/headers2 inductor:sub/headers2/m headers:h.gch inner:d ");
     uint64_t files;
     uint64_t bytes;
-    assert_int_equal(scan_measure(&host.settings, &files, &bytes, &error), B10_REASON_OK);
+    assert_int_equal(scan_measure(&host.settings, &files, &bytes, NULL, &error), B10_REASON_OK);
     assert_int_equal(files, 3);
     assert_int_equal(bytes, 3);
 }
@@ -174,7 +174,7 @@ static void an_absent_or_empty_main_root_holds_nothing(void **state)
                      B10_REASON_NOTHING_LOCAL);
     uint64_t files;
     uint64_t bytes;
-    assert_int_equal(scan_measure(&host.settings, &files, &bytes, &error), B10_REASON_OK);
+    assert_int_equal(scan_measure(&host.settings, &files, &bytes, NULL, &error), B10_REASON_OK);
     assert_int_equal(files + bytes, 0);
 }
 
@@ -272,7 +272,7 @@ static void a_main_root_that_is_no_directory_is_an_error(void **state)
     bool found;
     host_init(&host, *state);
     scratch_text(*state, "local", "f");
-    assert_int_equal(scan_has_files(&host.settings, &found, &error), B10_REASON_IO);
+    assert_int_equal(scan_has_files(&host.settings, &found, NULL, &error), B10_REASON_IO);
     assert_non_null(strstr(error.message, host.settings.local_dir));
 }
 
@@ -289,7 +289,7 @@ static void without_permission(void *context)
     CHECK(tree.files == 1);
     tree_release(&tree);
     host->settings.local_dir = host->roots[0].path;
-    CHECK(scan_has_files(&host->settings, &found, &error) == B10_REASON_DENIED);
+    CHECK(scan_has_files(&host->settings, &found, NULL, &error) == B10_REASON_DENIED);
 }
 
 static void what_cannot_be_read_is_counted(void **state)

@@ -20,7 +20,7 @@ static const struct settings no_floors = {.shared_dir = nowhere};
 static enum b10_reason transfer(const char *source, const char *dest, struct b10_error *error)
 {
     struct progress progress = {0};
-    return transfer_file(&no_floors, source, dest, &progress, error);
+    return transfer_file(&no_floors, source, dest, NULL, &progress, error);
 }
 
 static void assert_same_content(const struct scratch *scratch, const char *a, const char *b)
@@ -180,22 +180,22 @@ static void the_floor_is_that_of_the_file_system_written(void **state)
     const char *outside[] = {"to", "shared2/to", "shared/../to"};
     for (size_t i = 0; i < 4; i++) {
         struct b10_error error = ERROR_NONE;
-        assert_int_equal(transfer_file(&settings, from, scratch_path(scratch, inside[i]), &progress,
-                                       &error),
+        assert_int_equal(transfer_file(&settings, from, scratch_path(scratch, inside[i]), NULL,
+                                       &progress, &error),
                          B10_REASON_NO_SPACE);
     }
     assert_int_equal(scratch_count(scratch, "shared"), 0);
     for (size_t i = 0; i < 3; i++)
-        assert_int_equal(transfer_file(&settings, from, scratch_path(scratch, outside[i]),
+        assert_int_equal(transfer_file(&settings, from, scratch_path(scratch, outside[i]), NULL,
                                        &progress, NULL),
                          B10_REASON_OK);
     settings.min_shared_bytes = 0;
     settings.min_local_bytes = UINT64_MAX;
-    assert_int_equal(transfer_file(&settings, from, scratch_path(scratch, "shared/to"), &progress,
-                                   NULL),
+    assert_int_equal(transfer_file(&settings, from, scratch_path(scratch, "shared/to"), NULL,
+                                   &progress, NULL),
                      B10_REASON_OK);
-    assert_int_equal(transfer_file(&settings, from, scratch_path(scratch, "new/to"), &progress,
-                                   NULL),
+    assert_int_equal(transfer_file(&settings, from, scratch_path(scratch, "new/to"), NULL,
+                                   &progress, NULL),
                      B10_REASON_NO_SPACE);
     assert_false(scratch_exists(scratch, "new"));
 }
@@ -250,7 +250,7 @@ static void progress_is_told(void **state)
     struct progress progress = {.fn = listen_to, .user = &listening};
     scratch_random(scratch, "from", 2500000, 3);
     assert_int_equal(transfer_file(&no_floors, scratch_path(scratch, "from"),
-                                   scratch_path(scratch, "to"), &progress, NULL),
+                                   scratch_path(scratch, "to"), NULL, &progress, NULL),
                      B10_REASON_OK);
     assert_true(listening.calls >= 1);
     assert_int_equal(listening.total, 2500000);
@@ -266,7 +266,7 @@ static void the_callback_can_cancel(void **state)
     struct progress progress = {.fn = listen_to, .user = &listening};
     scratch_text(scratch, "from", "content");
     assert_int_equal(transfer_file(&no_floors, scratch_path(scratch, "from"),
-                                   scratch_path(scratch, "new/to"), &progress, NULL),
+                                   scratch_path(scratch, "new/to"), NULL, &progress, NULL),
                      B10_REASON_CANCELLED);
     assert_int_equal(scratch_count(scratch, ""), 1);
 }
@@ -339,7 +339,7 @@ static void a_source_that_changes_meanwhile_is_not_published(void **state)
     struct b10_error error = ERROR_NONE;
     scratch_text(scratch, "from", "content");
     assert_int_equal(transfer_file(&no_floors, scratch_path(scratch, "from"),
-                                   scratch_path(scratch, "new/to"), &progress, &error),
+                                   scratch_path(scratch, "new/to"), NULL, &progress, &error),
                      B10_REASON_IO);
     assert_non_null(strstr(error.message, "changed"));
     assert_int_equal(scratch_count(scratch, ""), 1);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "support/forge.h"
+#include "support/stop.h"
 
 enum { LARGE = 10000, SLICE = 4096 };
 
@@ -251,7 +252,7 @@ static void a_sign_that_is_up_ends_it(void **state)
     const int none[] = {-1, -1};
     assert_int_equal(reader_open(&reader, scratch->fd, "a", "the.archive", &error), B10_REASON_OK);
     assert_int_equal(unpack(&reader, none, 4, &cancel, NULL, &counts, &error), B10_REASON_OK);
-    cancel_trip(&cancel, B10_REASON_CANCELLED);
+    stop_for(&cancel, B10_REASON_CANCELLED);
     assert_int_equal(unpack(&reader, none, 4, &cancel, NULL, &counts, &error),
                      B10_REASON_CANCELLED);
 }

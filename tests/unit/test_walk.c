@@ -186,7 +186,7 @@ static void make_deep(const struct scratch *scratch, int depth, const char *name
 
 static void remove_deep(const struct scratch *scratch)
 {
-    assert_int_equal(dirs_remove_contents(scratch->fd, "root", NULL), B10_REASON_OK);
+    assert_int_equal(dirs_remove_contents(scratch->fd, "root", NULL, NULL), B10_REASON_OK);
 }
 
 static void a_deep_tree_needs_few_descriptors(void **state)

@@ -6,6 +6,7 @@
 #include "base/guard.h"
 #include "par/pool.h"
 #include "support/scratch.h"
+#include "support/stop.h"
 
 /* What left the window, and whether anything was wrong with how. */
 struct sink {
@@ -136,7 +137,7 @@ static void a_failure_to_consume_is_told_and_ends_everything(void **state)
     assert_int_equal(put(&sink, 2, &error), B10_REASON_OK);
     assert_int_equal(put(&sink, 0, &error), B10_REASON_NO_SPACE);
     assert_string_equal(error.message, "piece 1 does not fit");
-    assert_int_equal(atomic_load(&sink.cancel.reason), B10_REASON_NO_SPACE);
+    assert_int_equal(cancel_check(&sink.cancel, NULL), B10_REASON_NO_SPACE);
     assert_int_equal(put(&sink, 3, &error), B10_REASON_CANCELLED);
     assert_int_equal(put(&sink, 9, &error),
                      B10_REASON_CANCELLED); /* too far ahead, does not wait */
@@ -150,7 +151,7 @@ static void after_the_stop_sign_nothing_is_consumed(void **state)
     struct sink sink;
     open_sink(&sink, 4, UINT64_MAX);
     assert_int_equal(put(&sink, 1, NULL), B10_REASON_OK);
-    cancel_trip(&sink.cancel, B10_REASON_CANCELLED);
+    stop_for(&sink.cancel, B10_REASON_CANCELLED);
     assert_int_equal(put(&sink, 0, NULL), B10_REASON_CANCELLED);
     assert_int_equal(sink.count, 0);
     close_sink(&sink);
@@ -204,7 +205,7 @@ static enum b10_reason put_but_first(void *context, unsigned worker, size_t inde
         return put(sink, index, error);
     while (atomic_load(&sink->alive) < 4) /* two held, two waiting */
         sched_yield();
-    cancel_trip(&sink->cancel, B10_REASON_TOO_LARGE);
+    stop_for(&sink->cancel, B10_REASON_TOO_LARGE);
     return B10_REASON_OK;
 }
 

@@ -55,9 +55,9 @@ static int writing_teardown(void **state)
     return scratch_teardown(&scratch);
 }
 
-static void begin(struct writing *writing, uint64_t size_limit, uint64_t floor_bytes)
+static void begin(struct writing *writing, uint64_t size_limit)
 {
-    assert_int_equal(writer_open(&writing->writer, writing->fd, "a", size_limit, floor_bytes,
+    assert_int_equal(writer_open(&writing->writer, writing->fd, "a", size_limit, NULL,
                                  &writing->manifest, NULL),
                      0);
 }
@@ -99,7 +99,7 @@ static void the_file_ends_with_a_tail_that_describes_it(void **state)
     SCOPED(heap) uint64_t *offsets = NULL;
     struct b10_error error = ERROR_NONE;
     uint64_t size = 0;
-    begin(writing, UINT64_MAX, 0);
+    begin(writing, UINT64_MAX);
     assert_int_equal(put_frame(writing, 1000, NULL), 0);
     assert_int_equal(put_line(writing, "one"), 0);
     assert_int_equal(put_frame(writing, 3000000, NULL), 0);
@@ -125,7 +125,7 @@ static void the_index_holds_the_lines_in_order(void **state)
     struct index_line line;
     uint64_t size = 0;
     bool found;
-    begin(writing, UINT64_MAX, 0);
+    begin(writing, UINT64_MAX);
     assert_int_equal(put_frame(writing, 1000, NULL), 0);
     assert_int_equal(put_line(writing, "one"), 0);
     assert_int_equal(put_line(writing, "two"), 0);
@@ -156,7 +156,7 @@ static void the_end_frame_is_a_frame_of_zeros(void **state)
     unsigned char content[ARCHIVE_END_SIZE];
     const unsigned char zeros[ARCHIVE_END_SIZE] = {0};
     uint64_t size = 0;
-    begin(writing, UINT64_MAX, 0);
+    begin(writing, UINT64_MAX);
     assert_int_equal(put_frame(writing, 10, NULL), 0);
     assert_int_equal(put_line(writing, "one"), 0);
     assert_int_equal(writer_finish(writing->writer, &size, NULL), 0);
@@ -176,7 +176,7 @@ static void the_file_grows_by_whole_megabytes_until_it_is_finished(void **state)
     struct writing *writing = *state;
     uint64_t size = 0;
     uint64_t put = 0;
-    begin(writing, UINT64_MAX, 0);
+    begin(writing, UINT64_MAX);
     for (size_t i = 1; i <= 40; i++) {
         assert_int_equal(put_frame(writing, i * 9973, NULL), 0);
         put += i * 9973;
@@ -193,7 +193,7 @@ static void the_size_limit_is_noticed_before_it_is_passed(void **state)
     const uint64_t limit = 5000000;
     enum b10_reason reason = B10_REASON_OK;
     size_t frames = 0;
-    begin(writing, limit, 0);
+    begin(writing, limit);
     for (; reason == B10_REASON_OK; frames++)
         reason = put_frame(writing, 100000, NULL);
     assert_int_equal(reason, B10_REASON_TOO_LARGE);
@@ -213,7 +213,7 @@ static void an_archive_of_exactly_the_limit_is_allowed_one_byte_more_is_not(void
         manifest->frames = NULL;
         manifest->frame_count = 0;
         manifest->totals = (struct manifest_totals){0};
-        begin(writing, pass == 0 ? UINT64_MAX : pass == 1 ? size : size - 1, 0);
+        begin(writing, pass == 0 ? UINT64_MAX : pass == 1 ? size : size - 1);
         assert_int_equal(put_frame(writing, 1000, NULL), 0);
         assert_int_equal(put_line(writing, "one"), 0);
         const enum b10_reason reason =
@@ -223,23 +223,13 @@ static void an_archive_of_exactly_the_limit_is_allowed_one_byte_more_is_not(void
     assert_int_equal(size, again);
 }
 
-static void free_space_below_the_floor_stops_it(void **state)
-{
-    struct writing *writing = *state;
-    struct b10_error error = ERROR_NONE;
-    begin(writing, UINT64_MAX, UINT64_C(1) << 60);
-    assert_int_equal(put_frame(writing, 1000, &error), B10_REASON_NO_SPACE);
-    assert_true(error.message[0] != '\0');
-    assert_int_equal(size_now(writing), 0);
-}
-
 static void a_full_volume_is_no_space(void **state)
 {
     struct writing *writing = *state;
     struct b10_error error = ERROR_NONE;
     SCOPED(fd) int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
     assert_true(full >= 0);
-    assert_int_equal(writer_open(&writing->writer, full, "a", UINT64_MAX, 0, &writing->manifest,
+    assert_int_equal(writer_open(&writing->writer, full, "a", UINT64_MAX, NULL, &writing->manifest,
                                  NULL),
                      0);
     enum b10_reason reason = B10_REASON_OK;
@@ -254,8 +244,8 @@ static void a_volume_that_fails_is_io(void **state)
     struct b10_error error = ERROR_NONE;
     int pipes[2];
     assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
-    assert_int_equal(writer_open(&writing->writer, pipes[0], "a", UINT64_MAX, 0, &writing->manifest,
-                                 NULL),
+    assert_int_equal(writer_open(&writing->writer, pipes[0], "a", UINT64_MAX, NULL,
+                                 &writing->manifest, NULL),
                      0);
     assert_int_equal(put_frame(writing, 2 * WRITER_PIECE_SIZE, &error), B10_REASON_IO);
     close(pipes[0]);
@@ -266,7 +256,7 @@ static void a_frame_beyond_the_formats_limit_is_refused(void **state)
 {
     struct writing *writing = *state;
     const struct frame frame = {.kind = FRAME_MEMBERS, .content_size = FRAME_CONTENT_LIMIT + 1};
-    begin(writing, UINT64_MAX, 0);
+    begin(writing, UINT64_MAX);
     assert_int_equal(writer_frame(writing->writer, &frame, "", NULL), B10_REASON_INTERNAL);
 }
 
@@ -275,7 +265,7 @@ static void no_archive_has_more_frames_than_a_reader_accepts(void **state)
     struct writing *writing = *state;
     const struct frame frame = {.kind = FRAME_MEMBERS, .compressed_size = 1, .content_size = 512};
     uint64_t size;
-    begin(writing, UINT64_MAX, 0);
+    begin(writing, UINT64_MAX);
     for (int i = 0; i < FRAME_COUNT_LIMIT; i++)
         assert_int_equal(writer_frame(writing->writer, &frame, "x", NULL), 0);
     assert_int_equal(writer_frame(writing->writer, &frame, "x", NULL), B10_REASON_TOO_LARGE);
@@ -293,7 +283,6 @@ int main(void)
         WRITING_TEST(the_file_grows_by_whole_megabytes_until_it_is_finished),
         WRITING_TEST(the_size_limit_is_noticed_before_it_is_passed),
         WRITING_TEST(an_archive_of_exactly_the_limit_is_allowed_one_byte_more_is_not),
-        WRITING_TEST(free_space_below_the_floor_stops_it),
         WRITING_TEST(a_full_volume_is_no_space),
         WRITING_TEST(a_volume_that_fails_is_io),
         WRITING_TEST(a_frame_beyond_the_formats_limit_is_refused),

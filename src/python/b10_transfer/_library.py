@@ -88,7 +88,7 @@ class Report(Sized):
         ("archives_set_aside", c_uint64),
         ("wall_ns", c_uint64),
         ("fallback", c_uint32),
-        ("reserved", c_uint32),
+        ("threads_left", c_uint32),
         ("difference", c_char * 512),
     ]
 
@@ -163,6 +163,7 @@ class Options(Sized):
         ("log_user", c_void_p),
         ("progress", ProgressFunction),
         ("progress_user", c_void_p),
+        ("cancel", c_void_p),
     ]
 
 
