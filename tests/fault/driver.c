@@ -20,8 +20,9 @@
 static bool may_have_threads;
 
 /* In place of the C library's, also for the library. */
-int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
-                   void *argument)
+__attribute__((visibility("default"))) int pthread_create(pthread_t *thread,
+                                                          const pthread_attr_t *attributes,
+                                                          void *(*run)(void *), void *argument)
 {
     static int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
     if (!may_have_threads)
@@ -65,7 +66,7 @@ int main(int count, char **words)
     set(config, "b10_local_prefixes", "any");
     set(config, "torchinductor_cache_dir", words[2]);
     set(config, "b10fs_cache_dir", words[3]);
-    set(config, "b10_threads", words[4]);
+    set(config, "b10_threads", may_have_threads ? words[4] : "1");
     set(config, "b10_cache_roots", "none");
     set(config, "min_local_space_mb", "0");
     set(config, "min_b10fs_space_mb", "0");

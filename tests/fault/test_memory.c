@@ -514,6 +514,7 @@ static void fail_in_first_call(void *context)
 {
     struct first_call *call = context;
     char key[B10_KEY_SIZE];
+    (void)replica_config(&call->replica);
     allocator_arm(call->number, false);
     OperationStatus status = ask_key(&call->replica, key);
     const char injected = allocator_disarm() ? 1 : 0;
