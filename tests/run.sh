@@ -3,7 +3,8 @@
 #
 #     tests/run.sh                  everything; ends with ctest's summary and its exit status
 #     tests/run.sh -R unit.pool     only these
-#     tests/run.sh -L python        only this label: unit, flow, fault, hostile, cli, abi, python, torch, examples, env
+#     tests/run.sh -L python        only this label: unit, flow, fault, hostile, cli, abi, python, torch, examples, env,
+#                                 nvidia, volume
 #
 # What this machine cannot run is listed as skipped, with the reason, and never counted as passed.
 set -euo pipefail

@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Loads while the archive is replaced again and again, and loads without any right to write.
+
+    test_readers.py VOLUME DRIVER"""
+
+import collections
+import os
+import sys
+
+from volume_lab.lab import main, require
+from volume_lab.replicas import Replicas
+from volume_lab.volumes import VOLUMES
+
+REPLACEMENTS, AT_ONCE = 24, 6
+NOBODY = 65534
+
+
+def loads_survive_replacement(lab, replicas):
+    """Every load is complete and of one generation."""
+    seen, loaders = collections.Counter(), collections.deque()
+    require(replicas.save(lab.hosts[1]).result().status == "SUCCESS", "first save")
+    for generation in range(1, REPLACEMENTS + 1):
+        replicas.cache(generation % 8)
+        saver = replicas.save(lab.hosts[generation % 3 + 1], generation % 8, B10_SAVE_MODE="replace")
+        while saver.running():
+            loaders.append(replicas.load(lab.hosts[len(seen) % 3 + 1]))
+            if len(loaders) >= AT_ONCE:
+                seen[replicas.check_load(loaders.popleft(), allowed=())] += 1
+        outcome = saver.result()
+        require(outcome.status == "SUCCESS", f"replacement {generation}: {outcome}")
+    for loader in loaders:
+        seen[replicas.check_load(loader, allowed=())] += 1
+    lab.say(f"{seen.total()} loads while the archive was replaced {REPLACEMENTS} times: {dict(seen)} by generation")
+    require(len(seen) > 2, "the loads saw no replacement")
+
+
+def load_needs_no_writable_mount(lab, replicas):
+    host = lab.hosts[3]
+    host.run("mount", "-o", "remount,bind,ro", lab.volume.path)
+    saver = replicas.save(host, B10_SAVE_MODE="replace").result()
+    require(saver.status == "ERROR", f"a save on a read-only mount: {saver}")
+    require(replicas.check_load(replicas.load(host), allowed=()) is not None, "no load")
+    host.run("mount", "-o", "remount,bind,rw", lab.volume.path)
+    lab.say("load from a read-only mount: complete")
+
+
+def load_needs_no_write_permission(lab, replicas):
+    host = lab.hosts[2]
+    place = os.path.join(lab.scratch, "nobody")
+    os.mkdir(place)
+    os.chown(place, NOBODY, NOBODY)
+    os.chmod(lab.scratch, 0o755)
+    answer = host.run("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", replicas.driver, "load",
+                      f"{place}/local", replicas.shared, "2", check=False)
+    require(answer.split()[:2] == ["SUCCESS", "OK"], f"load by a user who may not write to the volume: {answer}")
+    lab.say("load by a user who may not write to the volume: complete")
+
+
+def test(lab):
+    replicas = Replicas(lab, sys.argv[2])
+    loads_survive_replacement(lab, replicas)
+    load_needs_no_writable_mount(lab, replicas)
+    if lab.volume.OTHER_USERS:
+        load_needs_no_write_permission(lab, replicas)
+    replicas.check_clean(1)
+
+
+if __name__ == "__main__":
+    main(VOLUMES, test)

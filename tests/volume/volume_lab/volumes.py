@@ -1,0 +1,6 @@
+"""The network file systems by the name that tests are given on their command line."""
+
+from .moosefs import MooseFS
+from .sshfs import Sshfs
+
+VOLUMES = {"moosefs": MooseFS, "sshfs": Sshfs}
