@@ -3,7 +3,7 @@
 
     kill_sweep.py DRIVER save|load|merge
 
-Everything on one thread: strace counts calls per thread. `merge` is a load into a directory that is not empty, so that entries are moved
+On one thread: strace counts calls per thread. `merge` is a load into a directory that is not empty, so that entries are moved
 one by one. After each death: the target is the old tree or the new one, whole; the next operation succeeds; nothing is left
 that a sweep would not know.
 """

@@ -10,6 +10,7 @@ import tempfile
 TEMPORARY = re.compile(r"\.[a-z0-9._-]+\.[0-9a-f]{32}\.tmp$")
 STAGING = re.compile(r"\.b10transfer-staging-[0-9a-f]{32}$")
 ARCHIVE = re.compile(r"[a-z0-9._-]+\.v1\.tar\.zst$")
+SET_ASIDE = re.compile(r"\.[a-z0-9._-]+\.[0-9a-f]{32}\.bad$")
 
 
 class Broken(AssertionError):
@@ -76,12 +77,14 @@ class Replica:
     def close(self):
         shutil.rmtree(self.directory)
 
-    def command(self, operation, threads):
+    def command(self, operation, threads, *settings):
+        """`threads` 0: everything on the calling thread. `settings`: "KEY=VALUE"."""
         local = self.saved if operation == "save" else self.local
-        return [self.driver, operation, local, self.volume, str(threads)]
+        return [self.driver, operation, local, self.volume, str(threads), *settings]
 
-    def run(self, operation, threads=1):
-        done = subprocess.run(self.command(operation, threads), capture_output=True, text=True, timeout=60)
+    def run(self, operation, threads=1, *settings):
+        command = self.command(operation, threads, *settings)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         require(done.returncode in (1, 2, 3, 4), f"{operation}: exit {done.returncode}: {done.stderr}")
         return done.stdout.strip()
 
