@@ -8,10 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "archive/check.h"
 #include "archive/reader.h"
 #include "archive/unpack.h"
 #include "base/guard.h"
+#include "cache/attempt.h"
 #include "cache/identity.h"
 #include "cache/listing.h"
 #include "cache/report.h"
@@ -34,17 +34,21 @@ struct load {
     struct log *log;
     struct progress *progress;
     struct b10_report *report;
-    struct identity identity; /* owned */
-    struct volume volume;     /* owned */
-    const char *key;          /* of the archive that is tried */
-    bool admitted;            /* its facts allow it */
-    char difference[512];     /* in what they differ */
+    struct identity identity;    /* owned */
+    struct volumes volumes;      /* owned: the search path */
+    const struct volume *volume; /* where the archive that is tried lies */
+    const char *key;             /* of that archive */
+    bool admitted;               /* its facts allow it */
+    char difference[512];        /* in what they differ */
+    int looked_at;               /* similar ones so far */
+    struct b10_error first;      /* see note_failure */
+    struct b10_error nearest;
 };
 
 static void load_guard(struct load *load)
 {
     identity_release(&load->identity);
-    volume_close(&load->volume);
+    volumes_close(&load->volumes);
 }
 
 /* A filled local directory is left alone, without a look at the volume; one that a dead load left
@@ -161,7 +165,7 @@ static enum b10_reason load_archive(struct load *load, struct b10_error *error)
     const unsigned wanted = load->settings->threads;
     const unsigned threads = wanted == 0 ? DEFAULT_THREADS : pool_threads(wanted, POOL_THREADS_MAX);
 
-    TRY(names_open_archive(&archive, &load->volume, load->key, error));
+    TRY(names_open_archive(&archive, load->volume, load->key, error));
     TRY(admit_facts(load, &archive, error));
     TRY(admit_size(load, &archive, error));
     TRY(staging_begin(&staging, load->settings, &archive.manifest, load->log, error));
@@ -175,102 +179,24 @@ static enum b10_reason load_archive(struct load *load, struct b10_error *error)
     return B10_REASON_OK;
 }
 
-/* ESTALE in the middle: the file was replaced on another host. Opened again it is the new one. */
-static enum b10_reason load_current(struct load *load, struct b10_error *error)
+static enum b10_reason load_once(void *user, struct b10_error *error)
 {
-    struct b10_error found = ERROR_NONE;
-    enum b10_reason reason = load_archive(load, &found);
-    if (reason == B10_REASON_OK)
-        return B10_REASON_OK;
-    if (reason != B10_REASON_IO || found.sys_errno != ESTALE)
-        return error_copy(error, &found);
-    log_info(load->log, "%s; opening it again", found.message);
-    return load_archive(load, error);
-}
-
-static bool is_damage(enum b10_reason reason)
-{
-    return reason == B10_REASON_CORRUPT || reason == B10_REASON_UNSAFE;
-}
-
-/* Forgets what this host has cached of the archive, so that the second look asks the volume. */
-static void drop_cached_pages(const struct load *load, const char *name)
-{
-    SCOPED(fd)
-    int fd = openat(load->volume.dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd >= 0 && posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) != 0)
-        log_debug(load->log, "cannot drop the cached pages of '%s'", name);
-}
-
-/* What a load met may be the local disk's doing: names that differ only in case there, a staging
- * directory that somebody empties. The archive itself is judged without that disk. */
-static bool is_damaged_itself(const struct load *load)
-{
-    SCOPED(reader) struct reader archive = READER_CLOSED;
-    struct b10_error found = ERROR_NONE;
-    enum b10_reason reason = names_open_archive(&archive, &load->volume, load->key, &found);
-    if (reason == B10_REASON_OK)
-        reason = check_archive(&archive, load->progress, &found);
-    return is_damage(reason);
-}
-
-static void set_aside(const struct load *load, const struct stat *judged)
-{
-    bool done = false;
-    struct b10_error error = ERROR_NONE;
-    if (!is_damaged_itself(load)) {
-        log_warn(load->log, "the archive of '%s' itself is intact", load->key);
-        return;
-    }
-    if (names_set_aside(&load->volume, load->key, judged, &done, &error) != B10_REASON_OK) {
-        log_warn(load->log, "cannot set the damaged archive aside: %s", error.message);
-        return;
-    }
-    if (done) {
-        load->report->archives_set_aside++;
-        log_warn(load->log, "the damaged archive of '%s' is set aside; the next save replaces it",
-                 load->key);
-    }
-}
-
-/* Damage is believed only when it is seen twice through two separate opens of the same file: a
- * replica with a passing fault neither destroys a good archive nor starts cold because of it. */
-static enum b10_reason load_again(struct load *load, const struct stat *first,
-                                  const struct b10_error *damage, struct b10_error *error)
-{
-    char name[NAMES_SIZE];
-    struct stat second;
-    struct b10_error again = ERROR_NONE;
-    log_warn(load->log, "%s; reading it once more", damage->message);
-    names_archive(name, load->key);
-    drop_cached_pages(load, name);
-    const bool known = fstatat(load->volume.dirfd, name, &second, AT_SYMLINK_NOFOLLOW) == 0;
-    enum b10_reason reason = load_current(load, &again);
-    if (reason == B10_REASON_OK)
-        return B10_REASON_OK;
-    if (reason == B10_REASON_CANCELLED)
-        return error_copy(error, &again);
-    if (is_damage(reason) && known && first->st_dev == second.st_dev &&
-        first->st_ino == second.st_ino)
-        set_aside(load, &second);
-    return error_copy(error, damage);
+    return load_archive(user, error);
 }
 
 /* Everything that is done about one archive. */
 static enum b10_reason try_archive(struct load *load, const char *key, struct b10_error *error)
 {
-    char name[NAMES_SIZE];
-    struct stat judged;
-    struct b10_error damage = ERROR_NONE;
+    const struct attempt attempt = {.volume = load->volume,
+                                    .key = key,
+                                    .log = load->log,
+                                    .report = load->report,
+                                    .load = load_once,
+                                    .user = load};
     load->key = key;
     load->admitted = false;
     load->difference[0] = '\0';
-    names_archive(name, key);
-    const bool known = fstatat(load->volume.dirfd, name, &judged, AT_SYMLINK_NOFOLLOW) == 0;
-    enum b10_reason reason = load_current(load, &damage);
-    if (is_damage(reason) && known)
-        return load_again(load, &judged, &damage, error);
-    return reason == B10_REASON_OK ? B10_REASON_OK : error_copy(error, &damage);
+    return attempt_run(&attempt, error);
 }
 
 /* ---- fallbacks ---- */
@@ -283,7 +209,7 @@ static enum b10_reason list_similar(const struct load *load, struct listed **lis
     key_fallback_prefix(prefix, &load->identity.key, &load->identity.facts);
     if (prefix[0] == '\0')
         return B10_REASON_OK;
-    return listing_similar(listed, count, &load->volume, prefix, error);
+    return listing_similar(listed, count, load->volume, prefix, error);
 }
 
 /* Whether the next archive is tried after this failure of one. What is wrong with an archive that
@@ -306,56 +232,83 @@ static bool leads_on(const struct load *load, enum b10_reason reason)
     }
 }
 
-static void report_fallback(const struct load *load, const struct b10_error *first)
+static void report_fallback(const struct load *load)
 {
     struct b10_report *report = load->report;
-    report_archive(report, &load->volume, load->key);
     report->fallback = 1;
     snprintf(report->difference, sizeof(report->difference), "%s", load->difference);
-    log_info(load->log, "%s; loaded '%s' in its place, which differs in %s", first->message,
+    log_info(load->log, "%s; loaded '%s' in its place, which differs in %s", load->first.message,
              report->archive, load->difference);
 }
 
 /* `first`: the failure that counts in the end, that of the first archive which should have been
  * usable; `nearest`: of the first that is for another environment. */
-static void note_failure(const struct load *load, const struct b10_error *found,
-                         struct b10_error *first, struct b10_error *nearest)
+static void note_failure(struct load *load, const struct b10_error *found)
 {
-    if (load->admitted && first->code == B10_REASON_ABSENT)
-        *first = *found;
+    const bool should_fit = is_exact(load) || load->admitted;
+    if (load->first.code == B10_REASON_OK ||
+        (should_fit && load->first.code == B10_REASON_ABSENT && found->code != B10_REASON_ABSENT))
+        load->first = *found;
     else if (found->code != B10_REASON_ABSENT)
         log_warn(load->log, "%s", found->message);
-    else if (nearest->code == B10_REASON_OK && load->difference[0] != '\0')
-        *nearest = *found;
+    else if (load->nearest.code == B10_REASON_OK && load->difference[0] != '\0')
+        load->nearest = *found;
 }
 
-/* The newest archive that may stand in for the exact one. */
-static enum b10_reason load_fallback(struct load *load, struct b10_error *first,
-                                     struct b10_error *error)
+/* *done: no further archive is to be tried; the reason is what the load comes to. */
+static enum b10_reason try_next(struct load *load, const char *key, bool *done,
+                                struct b10_error *error)
+{
+    struct b10_error found = ERROR_NONE;
+    const enum b10_reason reason = try_archive(load, key, &found);
+    *done = reason == B10_REASON_OK || !leads_on(load, reason);
+    if (reason == B10_REASON_OK) {
+        report_archive(load->report, load->volume, key);
+        if (!is_exact(load))
+            report_fallback(load);
+        return B10_REASON_OK;
+    }
+    if (*done)
+        return error_copy(error, &found);
+    note_failure(load, &found);
+    return B10_REASON_OK;
+}
+
+/* The newest archives of this directory that may stand in for the exact one. */
+static enum b10_reason try_similar(struct load *load, bool *done, struct b10_error *error)
 {
     SCOPED(heap) struct listed *listed = NULL;
-    struct b10_error nearest = ERROR_NONE;
     size_t count = 0;
-    int looked_at = 0;
     TRY(list_similar(load, &listed, &count, error));
-    for (size_t i = 0; i < count && looked_at < FALLBACKS_MAX; i++) {
+    for (size_t i = 0; i < count && !*done && load->looked_at < FALLBACKS_MAX; i++) {
         const char *key = listed[i].entry.environment_key;
-        struct b10_error found = ERROR_NONE;
         if (strcmp(key, load->identity.key.text) == 0)
             continue;
-        looked_at++;
-        enum b10_reason reason = try_archive(load, key, &found);
-        if (reason == B10_REASON_OK) {
-            report_fallback(load, first);
-            return B10_REASON_OK;
-        }
-        if (!leads_on(load, reason))
-            return error_copy(error, &found);
-        note_failure(load, &found, first, &nearest);
+        load->looked_at++;
+        TRY(try_next(load, key, done, error));
     }
-    if (nearest.code != B10_REASON_OK)
-        log_info(load->log, "the nearest archive does not fit: %s", nearest.message);
-    return error_copy(error, first);
+    return B10_REASON_OK;
+}
+
+/* The exact key in every directory, then what is similar in every directory. */
+static enum b10_reason search(struct load *load, struct b10_error *error)
+{
+    const struct volumes *volumes = &load->volumes;
+    bool done = false;
+    load->first = volumes->failure;
+    for (size_t i = 0; i < volumes->count && !done; i++) {
+        load->volume = &volumes->items[i];
+        TRY(try_next(load, load->identity.key.text, &done, error));
+    }
+    for (size_t i = 0; i < volumes->count && !done; i++) {
+        load->volume = &volumes->items[i];
+        TRY(try_similar(load, &done, error));
+    }
+    if (done)
+        return B10_REASON_OK;
+    if (load->nearest.code != B10_REASON_OK)
+        log_info(load->log, "the nearest archive does not fit: %s", load->nearest.message);
+    return error_copy(error, &load->first);
 }
 
 enum b10_reason load_cache(const struct settings *settings, struct log *log,
@@ -368,20 +321,14 @@ enum b10_reason load_cache(const struct settings *settings, struct log *log,
                         .progress = progress,
                         .report = report,
                         .identity = IDENTITY_NONE,
-                        .volume = VOLUME_CLOSED};
-    struct b10_error first = ERROR_NONE;
-
+                        .nearest = ERROR_NONE};
     report_destination(report, settings->local_dir);
     staging_sweep(settings, log);
     TRY(require_local_absent(settings, log, progress, error));
     TRY(identity_collect(&load.identity, settings, error));
     report_key(report, load.identity.key.text);
     TRY(identity_require_device(&load.identity, B10_REASON_ABSENT, error));
-    TRY(volume_open(&load.volume, settings, false, progress, error));
-    report_archive(report, &load.volume, load.identity.key.text);
-    enum b10_reason reason = try_archive(&load, load.identity.key.text, &first);
-    if (reason == B10_REASON_OK)
-        return B10_REASON_OK;
-    return leads_on(&load, reason) ? load_fallback(&load, &first, error)
-                                   : error_copy(error, &first);
+    TRY(volumes_open(&load.volumes, settings, log, progress, error));
+    report_archive(report, &load.volumes.items[0], load.identity.key.text);
+    return search(&load, error);
 }

@@ -1,10 +1,9 @@
-/* The shared directory and the names in it.
+/* The names in a shared directory.
  *
  *     KEY.v1.tar.zst            the archive
  *     .KEY.<32 hex>.tmp         being written
  *     .KEY.<32 hex>.bad         set aside because it was damaged; one per key is kept
  *
- * Everything is relative to one descriptor of the directory, opened once per operation.
  * Threads: any.
  */
 #ifndef CACHE_NAMES_H
@@ -13,7 +12,7 @@
 #include <sys/stat.h>
 
 #include "archive/reader.h"
-#include "cache/config.h"
+#include "cache/volume.h"
 #include "env/key.h"
 
 enum { NAMES_SIZE = 256 };
@@ -23,32 +22,6 @@ void names_archive(char name[NAMES_SIZE], const char *key);
 
 /* Parses an archive's file name; false if it is not one. */
 bool names_parse(const char *name, char key[B10_KEY_SIZE]);
-
-struct volume {
-    int dirfd;                 /* owned, -1 when closed */
-    char path[4096];           /* as configured */
-    struct stat stat;          /* identity at open */
-    struct progress *progress; /* borrowed: of the operation; NULL: none */
-};
-
-#define VOLUME_CLOSED                                                                              \
-    {                                                                                              \
-        .dirfd = -1                                                                                \
-    }
-
-/* Opens B10FS_CACHE_DIR; `progress` (borrowed, NULL allowed) is that of the operation. create: its last component is made if its parent exists. ABSENT when it
- * (or, with create, its parent) does not exist; CONFIG when it resolves to inside the local
- * directory or around it. */
-MUST_CHECK enum b10_reason volume_open(struct volume *volume, const struct settings *settings,
-                                       bool create, struct progress *progress,
-                                       struct b10_error *error);
-
-/* Opens the directory by name again: IO unless it is still the same one (a volume that was
- * unmounted meanwhile would leave a file on the container's own disk). */
-MUST_CHECK enum b10_reason volume_confirm(const struct volume *volume, struct b10_error *error);
-
-void volume_close(struct volume *volume);
-void volume_guard(struct volume *volume);
 
 /* Opens the archive of `key`. ABSENT if there is none. */
 MUST_CHECK enum b10_reason names_open_archive(struct reader *reader, const struct volume *volume,

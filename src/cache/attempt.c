@@ -1,0 +1,136 @@
+#include "cache/attempt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "archive/check.h"
+#include "base/guard.h"
+#include "fs/io.h"
+
+enum { TRIES = 3 };
+
+/* What has the archive's name. */
+struct look {
+    struct stat stat;
+    bool present;
+};
+
+static struct look look_at(const struct attempt *attempt)
+{
+    char name[NAMES_SIZE];
+    struct look look = {0};
+    names_archive(name, attempt->key);
+    look.present = fstatat(attempt->volume->dirfd, name, &look.stat, AT_SYMLINK_NOFOLLOW) == 0;
+    progress_moved(attempt->volume->progress);
+    return look;
+}
+
+static bool is_same(const struct look *a, const struct look *b)
+{
+    return a->present && b->present && io_unchanged(&a->stat, &b->stat);
+}
+
+static bool is_damage(enum b10_reason reason)
+{
+    return reason == B10_REASON_CORRUPT || reason == B10_REASON_UNSAFE;
+}
+
+/* Whether the failure may come from a file that took the name meanwhile, perhaps on another host. */
+static bool may_be_replaced(const struct look *before, const struct b10_error *found)
+{
+    return is_damage((enum b10_reason)found->code) || found->code == B10_REASON_IO ||
+           (found->code == B10_REASON_ABSENT && before->present);
+}
+
+/* Tries until the file stays the same; *seen is how it looked before the last try. */
+static enum b10_reason load_current(const struct attempt *attempt, struct look *seen,
+                                    struct b10_error *error)
+{
+    struct b10_error found = ERROR_NONE;
+    for (int tries = 1;; tries++) {
+        *seen = look_at(attempt);
+        if (attempt->load(attempt->user, &found) == B10_REASON_OK)
+            return B10_REASON_OK;
+        TRY(progress_check(attempt->volume->progress, error));
+        if (tries == TRIES || !may_be_replaced(seen, &found))
+            return error_copy(error, &found);
+        const struct look now = look_at(attempt);
+        if (found.sys_errno != ESTALE && (is_same(seen, &now) || (!seen->present && !now.present)))
+            return error_copy(error, &found);
+        log_info(attempt->log, "%s; opening it again", found.message);
+    }
+}
+
+/* Forgets what this host has cached of the archive, so that the second look asks the volume. */
+static void drop_cached_pages(const struct attempt *attempt)
+{
+    char name[NAMES_SIZE];
+    names_archive(name, attempt->key);
+    SCOPED(fd)
+    int fd = openat(attempt->volume->dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd >= 0 && posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) != 0)
+        log_debug(attempt->log, "cannot drop the cached pages of '%s'", name);
+}
+
+/* What a load met may be the local disk's doing: names that differ only in case there, a staging
+ * directory that somebody empties. The archive itself is judged without that disk. */
+static bool is_damaged_itself(const struct attempt *attempt)
+{
+    SCOPED(reader) struct reader archive = READER_CLOSED;
+    struct b10_error found = ERROR_NONE;
+    enum b10_reason reason = names_open_archive(&archive, attempt->volume, attempt->key, &found);
+    if (reason == B10_REASON_OK)
+        reason = check_archive(&archive, attempt->volume->progress, &found);
+    return is_damage(reason);
+}
+
+static void set_aside(const struct attempt *attempt, const struct look *judged)
+{
+    bool done = false;
+    struct b10_error error = ERROR_NONE;
+    if (!is_damaged_itself(attempt)) {
+        log_warn(attempt->log, "the archive of '%s' itself is intact", attempt->key);
+        return;
+    }
+    const struct look now = look_at(attempt);
+    if (!is_same(judged, &now))
+        return;
+    if (names_set_aside(attempt->volume, attempt->key, &judged->stat, &done, &error) !=
+        B10_REASON_OK) {
+        log_warn(attempt->log, "cannot set the damaged archive aside: %s", error.message);
+        return;
+    }
+    if (done) {
+        attempt->report->archives_set_aside++;
+        log_warn(attempt->log,
+                 "the damaged archive of '%s' is set aside; the next save replaces it",
+                 attempt->key);
+    }
+}
+
+static enum b10_reason load_again(const struct attempt *attempt, const struct look *first,
+                                  const struct b10_error *damage, struct b10_error *error)
+{
+    struct b10_error again = ERROR_NONE;
+    struct look second;
+    log_warn(attempt->log, "%s; reading it once more", damage->message);
+    drop_cached_pages(attempt);
+    const enum b10_reason reason = load_current(attempt, &second, &again);
+    if (reason == B10_REASON_OK)
+        return B10_REASON_OK;
+    TRY(progress_check(attempt->volume->progress, error));
+    if (is_damage(reason) && is_same(first, &second))
+        set_aside(attempt, &second);
+    return error_copy(error, damage);
+}
+
+enum b10_reason attempt_run(const struct attempt *attempt, struct b10_error *error)
+{
+    struct b10_error damage = ERROR_NONE;
+    struct look seen;
+    const enum b10_reason reason = load_current(attempt, &seen, &damage);
+    if (is_damage(reason) && seen.present)
+        return load_again(attempt, &seen, &damage, error);
+    return reason == B10_REASON_OK ? B10_REASON_OK : error_copy(error, &damage);
+}
