@@ -79,7 +79,7 @@ static uint32_t peek(struct batcher *batcher)
         return batcher->heir;
     for (; batcher->position < batcher->count; batcher->position++) {
         const uint32_t item = item_at(batcher, batcher->position);
-        if (batcher->tree->items[item].original == NONE)
+        if (batcher->tree->items[item].original == NONE && !batcher->tree->items[item].stored)
             return item;
     }
     return NONE;

@@ -37,7 +37,7 @@ void batch_release(struct batch *batch);
 void batch_guard(struct batch *batch);
 
 struct batcher; /* opaque */
-/* Of the tree's items, or of the `count` ones in `list` (ascending; NULL: all). Both are borrowed
+/* Of the tree's items that are not stored, or of the `count` ones in `list` (ascending; NULL: all). Both are borrowed
  * for the batcher's life. */
 MUST_CHECK enum b10_reason batcher_new(struct batcher **out, const struct tree *tree,
                                        const uint32_t *list, size_t count, struct b10_error *error);

@@ -41,6 +41,14 @@ static bool is_member_below_root(const char *path)
     return path_is_member(path) && *inner && entry_is_root_name(path, (size_t)(inner - path) - 1);
 }
 
+bool entry_marks_unit(const char *name)
+{
+    static const char prefix[] = "__grp__";
+    const char *dot = strrchr(name, '.');
+    return strncmp(name, prefix, sizeof(prefix) - 1) == 0 && dot != NULL &&
+           strcmp(dot, ".json") == 0;
+}
+
 static bool same_root(const char *a, const char *b)
 {
     size_t length = (size_t)(entry_inner_path(a) - a);

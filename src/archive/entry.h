@@ -37,6 +37,10 @@ MUST_CHECK enum b10_reason entry_check(const struct entry *entry, const char *ar
 /* 1 to 32 characters of [a-z0-9_], not beginning with a digit or '_'. */
 bool entry_is_root_name(const char *name, size_t length);
 
+/* A file of this name (last component) makes its directory one unit: Triton's group files name what
+ * lies beside them, so nothing is added to a directory that is there already and holds one. */
+bool entry_marks_unit(const char *name);
+
 /* The path inside the root: behind the first '/'. */
 const char *entry_inner_path(const char *path);
 

@@ -88,6 +88,23 @@ enum b10_reason index_writer_add(struct index_writer *writer, const struct index
     return text->size < FEED_SIZE ? B10_REASON_OK : feed(writer, error);
 }
 
+enum b10_reason index_writer_copy(struct index_writer *writer, const struct bytes *payload,
+                                  const char *name, struct b10_error *error)
+{
+    SCOPED(zstd_decoder) struct zstd_decoder *decoder = NULL;
+    SCOPED(heap) char *piece = malloc(FEED_SIZE);
+    if (!piece)
+        return error_no_memory(error);
+    TRY(zstd_decoder_new(&decoder, error));
+    zstd_pull_begin(decoder, payload->data, payload->size);
+    for (size_t got = FEED_SIZE; got == FEED_SIZE;) {
+        TRY(zstd_pull(decoder, piece, FEED_SIZE, &got, name, error));
+        TRY(bytes_append(&writer->text, piece, got, error));
+        TRY(feed(writer, error));
+    }
+    return B10_REASON_OK;
+}
+
 enum b10_reason index_writer_finish(struct index_writer *writer, struct bytes *out,
                                     struct b10_error *error)
 {

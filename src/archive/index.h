@@ -31,6 +31,11 @@ struct index_writer; /* opaque */
 MUST_CHECK enum b10_reason index_writer_new(struct index_writer **out, struct b10_error *error);
 MUST_CHECK enum b10_reason index_writer_add(struct index_writer *writer,
                                             const struct index_line *line, struct b10_error *error);
+/* Adds every line of another index, as it stands; what it holds has been read with an index_reader
+ * before. `name` is for messages. */
+MUST_CHECK enum b10_reason index_writer_copy(struct index_writer *writer,
+                                             const struct bytes *payload, const char *name,
+                                             struct b10_error *error);
 /* The compressed payload so far held in memory, complete: appended to `out`. */
 MUST_CHECK enum b10_reason index_writer_finish(struct index_writer *writer, struct bytes *out,
                                                struct b10_error *error);

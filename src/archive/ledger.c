@@ -50,7 +50,8 @@ static enum b10_reason count(struct ledger *ledger, const struct tree_item *item
     case ENTRY_DIRECTORY:
         totals->directories++;
         totals->disk_bytes += entry_on_disk(0);
-        return add_directory(&ledger->manifest->roots[item->root], ledger->path, error);
+        return add_directory(&ledger->manifest->roots[ledger->roots[item->root]], ledger->path,
+                             error);
     case ENTRY_SYMLINK:
         totals->symlinks++;
         return B10_REASON_OK;
@@ -72,7 +73,7 @@ static enum b10_reason put_line(struct ledger *ledger, const struct tree_item *i
                                               .size = type == ENTRY_FILE ? item->size : 0,
                                               .mtime_s = has_time ? item->mtime_s : 0,
                                               .mtime_ns = has_time ? item->mtime_ns : 0},
-                                    .root = item->root,
+                                    .root = ledger->roots[item->root],
                                     .frame = (uint32_t)frame,
                                     .is_void = is_void};
     return writer_member(ledger->writer, &line, error);
@@ -114,7 +115,7 @@ enum b10_reason ledger_sliced(struct ledger *ledger, uint32_t index, uint32_t *n
                                                          .size = item->size,
                                                          .mtime_s = item->mtime_s,
                                                          .mtime_ns = item->mtime_ns,
-                                                         .root = item->root,
+                                                         .root = ledger->roots[item->root],
                                                          .executable = item->executable};
     return B10_REASON_OK;
 }

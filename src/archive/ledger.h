@@ -1,7 +1,7 @@
 /* The books of a save: what the manifest and the index say about the members that were written.
  *
  * Members come in the archive's order, which for directories is the tree's: parents first, sorted
- * by components, as the manifest lists them.
+ * by components, as the manifest lists them; they go behind what it lists already.
  * Threads: one at a time (the window sees to it).
  */
 #ifndef ARCHIVE_LEDGER_H
@@ -14,6 +14,7 @@ struct ledger {
     const struct tree *tree;   /* borrowed */
     struct writer *writer;     /* borrowed */
     struct manifest *manifest; /* borrowed */
+    const uint32_t *roots;     /* borrowed: of the tree's roots, their indices in the manifest */
     char path[PATH_LIMIT + 1]; /* of the member at hand */
     char original[PATH_LIMIT + 1];
 };

@@ -3,10 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/manifest_check.h"
 #include "archive/manifest_decode.h"
 #include "archive/manifest_text.h"
 #include "archive/zstd_codec.h"
 #include "base/guard.h"
+#include "fs/path.h"
 
 /* ---- what every manifest needs ---- */
 
@@ -17,6 +19,62 @@ int manifest_find_root(const struct manifest *manifest, const char *name, size_t
             manifest->roots[i].name[length] == '\0')
             return (int)i;
     return -1;
+}
+
+static enum b10_reason add_text(char ***texts, size_t *count, const char *text,
+                                struct b10_error *error)
+{
+    SCOPED(heap) char *copy = strdup(text);
+    char **grown = realloc(*texts, (*count + 1) * sizeof(*grown));
+    if (grown != NULL)
+        *texts = grown;
+    if (grown == NULL || copy == NULL)
+        return error_no_memory(error);
+    grown[(*count)++] = HEAP_TAKE(copy);
+    return B10_REASON_OK;
+}
+
+static enum b10_reason add_origin(struct manifest_root *root, const char *origin,
+                                  struct b10_error *error)
+{
+    for (size_t i = 0; i < root->origin_count; i++)
+        if (strcmp(root->origins[i], origin) == 0)
+            return B10_REASON_OK;
+    return add_text(&root->origins, &root->origin_count, origin, error);
+}
+
+enum b10_reason manifest_add_root(struct manifest *manifest, const char *name, const char *origin,
+                                  struct b10_error *error)
+{
+    const int known = manifest_find_root(manifest, name, strlen(name));
+    if (known >= 0)
+        return add_origin(&manifest->roots[known], origin, error);
+    if (manifest->root_count >= MANIFEST_ROOTS_LIMIT)
+        return error_set(error, B10_REASON_TOO_LARGE, "more than %d roots", MANIFEST_ROOTS_LIMIT);
+    struct manifest_root *roots =
+        realloc(manifest->roots, (manifest->root_count + 1) * sizeof(*roots));
+    if (roots == NULL)
+        return error_no_memory(error);
+    manifest->roots = roots;
+    struct manifest_root *root = &roots[manifest->root_count];
+    *root = (struct manifest_root){.name = strdup(name)};
+    if (root->name == NULL)
+        return error_no_memory(error);
+    manifest->root_count++;
+    return add_origin(root, origin, error);
+}
+
+static int compare_directories(const void *a, const void *b)
+{
+    return path_compare(*(char *const *)a, *(char *const *)b);
+}
+
+void manifest_sort_directories(struct manifest *manifest)
+{
+    for (size_t i = 0; i < manifest->root_count; i++)
+        if (manifest->roots[i].directory_count > 0)
+            qsort(manifest->roots[i].directories, manifest->roots[i].directory_count,
+                  sizeof(char *), compare_directories);
 }
 
 static void free_texts(char **texts, size_t count)

@@ -62,6 +62,13 @@ struct manifest_totals {
     uint64_t host_code;  /* files holding host code: ELF objects and precompiled headers */
 };
 
+/* What a merge found to add to the archive that was there. */
+struct manifest_merge {
+    uint64_t directories;
+    uint64_t files; /* and symlinks */
+    uint64_t bytes; /* content of those files */
+};
+
 struct manifest {
     uint32_t format;
     char *kind;         /* owned */
@@ -82,6 +89,8 @@ struct manifest {
     struct frame *frames; /* owned, in file order, the end frame last */
     size_t frame_count;
     struct manifest_totals totals;
+    uint32_t merges;                         /* since the archive was last written afresh */
+    struct manifest_merge last_merge;        /* if there were any */
     uint64_t index_size;                     /* payload bytes of the index frame */
     unsigned char index_digest[DIGEST_SIZE]; /* of that payload */
 };
@@ -101,6 +110,13 @@ MUST_CHECK enum b10_reason manifest_decode(struct manifest *out, const void *pay
 
 /* Index of the root with this name (length bytes), or -1. */
 int manifest_find_root(const struct manifest *manifest, const char *name, size_t length);
+
+/* A root of this name has members that came from `origin`: added where it is missing, once. */
+MUST_CHECK enum b10_reason manifest_add_root(struct manifest *manifest, const char *name,
+                                             const char *origin, struct b10_error *error);
+
+/* Brings every root's directories into the order that the format wants. */
+void manifest_sort_directories(struct manifest *manifest);
 
 void manifest_release(struct manifest *manifest);
 void manifest_guard(struct manifest *manifest);

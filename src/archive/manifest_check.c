@@ -75,24 +75,12 @@ static enum b10_reason check_names(const struct check *check)
 
 /* ---- roots and directories ---- */
 
-/* Order of a walk: by components, so '/' comes before every other byte. */
-static int compare_paths(const char *a, const char *b)
-{
-    while (*a && *a == *b) {
-        a++;
-        b++;
-    }
-    int left = *a == '/' ? 1 : *a ? (unsigned char)*a + 2 : 0;
-    int right = *b == '/' ? 1 : *b ? (unsigned char)*b + 2 : 0;
-    return left - right;
-}
-
-/* In that order a directory's parent is the directory before it or one that holds it. */
+/* In the order of a walk a directory's parent is the directory before it or one that holds it. */
 static bool follows(const char *directory, const char *before)
 {
     const char *slash = strrchr(directory, '/');
     size_t parent = slash ? (size_t)(slash - directory) : 0;
-    if (before && compare_paths(before, directory) >= 0)
+    if (before && path_compare(before, directory) >= 0)
         return false;
     if (parent == 0)
         return true;

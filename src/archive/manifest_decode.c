@@ -6,6 +6,7 @@
 
 #include "archive/json_text.h"
 #include "archive/manifest_check.h"
+#include "archive/manifest_merges.h"
 #include "archive/manifest_recorded.h"
 #include "archive/manifest_text.h"
 #include "base/guard.h"
@@ -314,36 +315,44 @@ static enum b10_reason take_frames(struct decode *decode)
     return each(decode, "frames", FRAME_COUNT_LIMIT, take_frame);
 }
 
-static enum b10_reason take_recorded(struct decode *decode)
-{
-    SCOPED(json) json_t *value = NULL;
-    TRY(next_value(decode, "recorded_environment", &value));
-    return manifest_recorded_take(decode->manifest, value, decode->error);
-}
-
-/* All required, but for the last. */
 static const struct {
     const char *key;
-    enum b10_reason (*take)(struct decode *);
-} known_keys[] = {{"format", take_format},
-                  {"creator", take_creator},
-                  {"kind", take_kind},
-                  {"key", take_key},
-                  {"token", take_token},
-                  {"created", take_created},
-                  {"facts", take_facts},
-                  {"totals", take_totals},
-                  {"index", take_index},
-                  {"roots", take_roots},
-                  {"directories", take_directories},
-                  {"sliced", take_sliced},
-                  {"frames", take_frames},
-                  {"recorded_environment", take_recorded}};
+    enum b10_reason (*take)(struct decode *); /* required */
+    /* may be missing, and decides nothing that a load does */
+    enum b10_reason (*keep)(struct manifest *, json_t *, struct b10_error *);
+} known_keys[] = {{"format", take_format, NULL},
+                  {"creator", take_creator, NULL},
+                  {"kind", take_kind, NULL},
+                  {"key", take_key, NULL},
+                  {"token", take_token, NULL},
+                  {"created", take_created, NULL},
+                  {"facts", take_facts, NULL},
+                  {"totals", take_totals, NULL},
+                  {"index", take_index, NULL},
+                  {"roots", take_roots, NULL},
+                  {"directories", take_directories, NULL},
+                  {"sliced", take_sliced, NULL},
+                  {"frames", take_frames, NULL},
+                  {"recorded_environment", NULL, manifest_recorded_take},
+                  {"merges", NULL, manifest_merges_take},
+                  {"last_merge", NULL, manifest_last_merge_take}};
 enum {
     KNOWN_KEYS = sizeof(known_keys) / sizeof(*known_keys),
-    REQUIRED_KEYS = KNOWN_KEYS - 1,
+    REQUIRED_KEYS = KNOWN_KEYS - 3,
     KEYS_LIMIT = 256
 };
+
+static enum b10_reason take_known(struct decode *decode, size_t index)
+{
+    SCOPED(json) json_t *value = NULL;
+    if (decode->seen & 1u << index)
+        return damaged(decode, "a key twice");
+    decode->seen |= 1u << index;
+    if (known_keys[index].take)
+        return known_keys[index].take(decode);
+    TRY(next_value(decode, known_keys[index].key, &value));
+    return known_keys[index].keep(decode->manifest, value, decode->error);
+}
 
 /* "key": value. The format comes first, because only it says whether the rest can be understood. */
 static enum b10_reason take_pair(struct decode *decode)
@@ -354,14 +363,9 @@ static enum b10_reason take_pair(struct decode *decode)
     if (!json_take(&decode->cursor, ':') || ++decode->keys > KEYS_LIMIT ||
         (decode->keys == 1) != (strcmp(key, "format") == 0))
         return damaged(decode, "keys");
-    for (size_t i = 0; i < KNOWN_KEYS; i++) {
-        if (strcmp(key, known_keys[i].key) != 0)
-            continue;
-        if (decode->seen & 1u << i)
-            return damaged(decode, "a key twice");
-        decode->seen |= 1u << i;
-        return known_keys[i].take(decode);
-    }
+    for (size_t i = 0; i < KNOWN_KEYS; i++)
+        if (strcmp(key, known_keys[i].key) == 0)
+            return take_known(decode, i);
     return next_value(decode, "unknown key", &ignored);
 }
 

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "archive/json_write.h"
+#include "archive/manifest_merges.h"
 #include "archive/manifest_recorded.h"
 
 const char *const manifest_kind_names[4] = {"members", "header", "slice", "end"};
@@ -136,6 +137,7 @@ enum b10_reason manifest_text(const struct manifest *manifest, struct bytes *out
     TRY(bytes_format(out, error, ",\n\"created\":%" PRId64, manifest->created_s));
     TRY(write_facts(manifest, out, error));
     TRY(manifest_recorded_write(manifest, out, error));
+    TRY(manifest_merges_write(manifest, out, error));
     TRY(write_totals(manifest, out, error));
     TRY(write_roots(manifest, out, error));
     TRY(write_sliced(manifest, out, error));

@@ -1,6 +1,7 @@
 #include "archive/pack.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "archive/batch.h"
 #include "archive/ledger.h"
@@ -40,6 +41,7 @@ struct packing {
     struct window *window;
     struct packed_spares spares; /* owned: work takes, consume gives back */
 
+    uint32_t *roots;               /* consume: owned, of the tree: indices in the manifest */
     struct ledger ledger;          /* consume */
     struct filler links;           /* consume: links to large files */
     struct pack_counts turned_out; /* consume: large files that became void */
@@ -267,6 +269,7 @@ static void packing_guard(struct packing **owned)
     source_release(&packing->source);
     sliced_free(packing->sliced);
     free(packing->leftovers);
+    free(packing->roots);
     packed_spares_release(&packing->spares);
     free(packing);
 }
@@ -344,6 +347,24 @@ static void sum_counts(const struct packing *packing, struct pack_counts *counts
     add_counts(counts, &packing->turned_out);
 }
 
+static enum b10_reason find_roots(struct packing *packing, const struct manifest *manifest,
+                                  struct b10_error *error)
+{
+    const struct tree *tree = packing->tree;
+    packing->roots = calloc(tree->root_count + 1, sizeof(*packing->roots));
+    if (packing->roots == NULL)
+        return error_no_memory(error);
+    for (size_t i = 0; i < tree->root_count; i++) {
+        const char *name = tree->roots[i].name;
+        const int index = manifest_find_root(manifest, name, strlen(name));
+        if (index < 0)
+            return error_set(error, B10_REASON_INTERNAL, "the manifest has no root '%s'", name);
+        packing->roots[i] = (uint32_t)index;
+    }
+    packing->ledger.roots = packing->roots;
+    return B10_REASON_OK;
+}
+
 enum b10_reason pack(struct tree *tree, struct writer *writer, struct manifest *manifest, int level,
                      unsigned threads, struct cancel *cancel, struct progress *progress,
                      struct pack_counts *counts, struct b10_error *error)
@@ -359,8 +380,7 @@ enum b10_reason pack(struct tree *tree, struct writer *writer, struct manifest *
     packing->ledger.manifest = manifest;
     /* before the next return: the guard closes its descriptor */
     source_init(&packing->source, tree);
-    if (manifest->root_count != tree->root_count)
-        return error_set(error, B10_REASON_INTERNAL, "the manifest has other roots than the tree");
+    TRY(find_roots(packing, manifest, error));
     TRY(progress_phase(progress, "pack", tree->bytes, tree->files, error));
     TRY(start(packing, level, pool_threads(threads, POOL_THREADS_MAX), error));
     TRY(run_pass(packing, NULL, 0, cancel, error));

@@ -18,8 +18,8 @@
 #include "archive/writer.h"
 #include "base/cancel.h"
 
-/* Packs every item of `tree` into `writer`, whose manifest has the tree's roots in the same order,
- * without directories: these, the sliced members and the totals are added here. `tree` keeps its
+/* Packs every item of `tree` that is not stored into `writer`, whose manifest names the tree's roots,
+ * maybe among others: directories, sliced members and totals are added to what it has. `tree` keeps its
  * roots open; its `original`s may change. threads 0: one per processor. progress may be NULL. Adds
  * up counts (of pack_counts, packer.h). */
 MUST_CHECK enum b10_reason pack(struct tree *tree, struct writer *writer, struct manifest *manifest,

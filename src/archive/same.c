@@ -75,7 +75,7 @@ static unsigned char *counter_of(const struct size_counters *counters, const str
 
 static bool may_have_equals(const struct tree_item *item)
 {
-    return item->type == ENTRY_FILE && item->size > 0;
+    return item->type == ENTRY_FILE && item->size > 0 && !item->stored;
 }
 
 static size_t count_sizes(const struct size_counters *counters, const struct tree *tree)

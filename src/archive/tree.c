@@ -167,6 +167,17 @@ const char *tree_directory(const struct tree *tree, const struct tree_item *item
     return item->parent != TREE_NO_PARENT ? tree->items[item->parent].name : "";
 }
 
+void tree_set_stored(struct tree *tree, size_t index, bool stored)
+{
+    struct tree_item *item = &tree->items[index];
+    if (item->stored == stored)
+        return;
+    const uint64_t file = item->type != ENTRY_DIRECTORY;
+    item->stored = stored;
+    tree->bytes = stored ? tree->bytes - item->size : tree->bytes + item->size;
+    tree->files = stored ? tree->files - file : tree->files + file;
+}
+
 bool tree_item_unchanged(const struct tree_item *item, const struct stat *now)
 {
     enum entry_type type;

@@ -4,8 +4,8 @@
  * Built by cache/scan.c, read by same.c, batch.c and pack.c. Compact on purpose: a cache may have a
  * million files (at most 250 bytes a file in all, this and the index together). So the path of what
  * lies in a directory is only its name there; tree_path puts it together.
- * Threads: built by one, then read-only, except `original`, which same.c sets and pack.c changes
- * between its passes.
+ * Threads: built by one, then read-only, except `stored`, which missing.c sets, and `original`,
+ * which same.c sets and pack.c changes between its passes.
  */
 #ifndef ARCHIVE_TREE_H
 #define ARCHIVE_TREE_H
@@ -33,7 +33,8 @@ struct tree_item {
     uint32_t parent;   /* index of the directory it lies in, or TREE_NO_PARENT */
     uint16_t root;     /* index */
     uint8_t type;      /* enum entry_type, never ENTRY_HARDLINK */
-    uint8_t executable;
+    bool executable : 1;
+    bool stored : 1; /* the archive that is added to has it (missing.h): not packed */
 };
 
 struct tree_root {
@@ -49,8 +50,8 @@ struct tree {
     size_t item_count;
     size_t item_capacity;
     struct tree_arena *arena; /* owned: the paths */
-    uint64_t bytes;           /* content of all files */
-    uint64_t files;           /* regular files and symlinks */
+    uint64_t bytes;           /* content of all files that are not stored */
+    uint64_t files;           /* regular files and symlinks, the same */
 };
 
 #define TREE_EMPTY                                                                                 \
@@ -77,6 +78,9 @@ size_t tree_path_length(const struct tree *tree, const struct tree_item *item);
 /* Path of the directory the item lies in as far as it is at hand: at least its last component; ""
  * where the item lies in none of the tree. */
 const char *tree_directory(const struct tree *tree, const struct tree_item *item);
+
+/* Whether the archive that is added to has the item. */
+void tree_set_stored(struct tree *tree, size_t item, bool stored);
 
 /* The item's file is still the one that was scanned: type, size, mtime, device, inode and ctime are
  * the same. */

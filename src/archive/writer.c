@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/reader.h"
 #include "archive/seek_table.h"
 #include "archive/zstd_codec.h"
 #include "base/guard.h"
@@ -121,6 +122,12 @@ enum b10_reason writer_member(struct writer *writer, const struct index_line *li
     return index_writer_add(writer->index, line, error);
 }
 
+enum b10_reason writer_index(struct writer *writer, const struct bytes *payload, const char *name,
+                             struct b10_error *error)
+{
+    return index_writer_copy(writer->index, payload, name, error);
+}
+
 /* A frame of its own, so that a later writer can append before it. */
 static enum b10_reason put_end(struct writer *writer, struct b10_error *error)
 {
@@ -141,7 +148,7 @@ static enum b10_reason put_skippable(struct writer *writer, uint32_t magic,
                                      struct b10_error *error)
 {
     unsigned char header[SKIPPABLE_HEADER_SIZE];
-    if (payload->size > UINT32_MAX - SKIPPABLE_HEADER_SIZE)
+    if (payload->size > READER_INDEX_LIMIT)
         return error_set(error, B10_REASON_TOO_LARGE,
                          "'%s' has more members than an index can hold", writer->name);
     skippable_header(header, magic, (uint32_t)payload->size);

@@ -33,6 +33,9 @@ MUST_CHECK enum b10_reason writer_frame(struct writer *writer, const struct fram
 /* Adds the index line of a member. */
 MUST_CHECK enum b10_reason writer_member(struct writer *writer, const struct index_line *line,
                                          struct b10_error *error);
+/* Adds the lines of another archive's index (index_writer_copy). */
+MUST_CHECK enum b10_reason writer_index(struct writer *writer, const struct bytes *payload,
+                                        const char *name, struct b10_error *error);
 /* Ends the archive, which then ends exactly with its seek table; *size is the file's size. */
 MUST_CHECK enum b10_reason writer_finish(struct writer *writer, uint64_t *size,
                                          struct b10_error *error);

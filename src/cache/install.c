@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "archive/entry.h"
 #include "base/clock.h"
 #include "base/guard.h"
 #include "cache/exclude.h"
@@ -27,13 +28,9 @@ static enum b10_reason merge_directory(int from, int to, const char *name, struc
 
 static bool has_group_file(const struct dirs_names *names)
 {
-    static const char prefix[] = "__grp__";
-    for (size_t i = 0; i < names->count; i++) {
-        const char *dot = strrchr(names->names[i], '.');
-        if (strncmp(names->names[i], prefix, sizeof(prefix) - 1) == 0 && dot != NULL &&
-            strcmp(dot, ".json") == 0)
+    for (size_t i = 0; i < names->count; i++)
+        if (entry_marks_unit(names->names[i]))
             return true;
-    }
     return false;
 }
 

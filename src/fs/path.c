@@ -101,6 +101,17 @@ bool path_has_dotdot(const char *path)
     return false;
 }
 
+int path_compare(const char *a, const char *b)
+{
+    while (*a != '\0' && *a == *b) {
+        a++;
+        b++;
+    }
+    const int left = *a == '/' ? 1 : *a != '\0' ? (unsigned char)*a + 2 : 0;
+    const int right = *b == '/' ? 1 : *b != '\0' ? (unsigned char)*b + 2 : 0;
+    return left - right;
+}
+
 bool path_is_within(const char *path, const char *prefix)
 {
     size_t length = strlen(prefix);

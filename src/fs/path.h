@@ -31,6 +31,10 @@ bool path_is_member(const char *path);
 /* `..` occurs as a component ("kernel..v2" does not count). */
 bool path_has_dotdot(const char *path);
 
+/* The order of a walk: by components, so '/' comes before every other byte. Negative, 0 or positive
+ * as with strcmp. */
+int path_compare(const char *a, const char *b);
+
 /* `path` is `prefix` or lies below it, by whole components; both absolute and resolved. */
 bool path_is_within(const char *path, const char *prefix);
 

@@ -293,6 +293,81 @@ static void facts_are_sorted_however_they_stand_there(void **state)
         assert_true(strcmp(back.facts[i - 1].name, back.facts[i].name) < 0);
 }
 
+/* ---- merges ---- */
+
+static void what_was_merged_comes_back(void **state)
+{
+    (void)state;
+    SCOPED(manifest) struct manifest manifest = MANIFEST_EMPTY;
+    SCOPED(manifest) struct manifest back = MANIFEST_EMPTY;
+    SCOPED(bytes) struct bytes payload = BYTES_EMPTY;
+    legal(&manifest);
+    manifest.merges = 3;
+    manifest.last_merge = (struct manifest_merge){.directories = 1, .files = 20, .bytes = 300};
+    encode(&manifest, &payload);
+    assert_int_equal(decode(&back, &payload, NULL), B10_REASON_OK);
+    assert_int_equal(back.merges, 3);
+    assert_memory_equal(&back.last_merge, &manifest.last_merge, sizeof(back.last_merge));
+}
+
+/* The legal text with `json` before its facts. */
+static void decode_with(struct manifest *back, const char *json)
+{
+    SCOPED(heap) char *text = legal_text();
+    SCOPED(bytes) struct bytes changed = BYTES_EMPTY;
+    SCOPED(bytes) struct bytes payload = BYTES_EMPTY;
+    char *at = strstr(text, "\"facts\":{");
+    assert_null(strstr(text, "merge")); /* nothing was merged: nothing is said */
+    assert_int_equal(bytes_append(&changed, text, (size_t)(at - text), NULL), B10_REASON_OK);
+    assert_int_equal(bytes_format(&changed, NULL, "%s,%s", json, at), B10_REASON_OK);
+    payload_of(&payload, (const char *)changed.data, changed.size);
+    assert_int_equal(decode(back, &payload, NULL), B10_REASON_OK);
+}
+
+static void what_is_no_count_of_merges_is_passed_over(void **state)
+{
+    (void)state;
+    static const char *const odd[] = {
+        "\"merges\":-1",         "\"merges\":\"2\"",
+        "\"merges\":4294967296", "\"merges\":[]",
+        "\"last_merge\":{}",     "\"last_merge\":3",
+        "\"merges\":1.5",        "\"last_merge\":{\"directories\":1,\"files\":-1,\"bytes\":1}"};
+    for (size_t i = 0; i < sizeof(odd) / sizeof(*odd); i++) {
+        SCOPED(manifest) struct manifest back = MANIFEST_EMPTY;
+        decode_with(&back, odd[i]);
+        assert_int_equal(back.merges, 0);
+        assert_int_equal(back.last_merge.directories, 0);
+    }
+}
+
+static void a_root_is_added_once_and_so_is_its_origin(void **state)
+{
+    (void)state;
+    SCOPED(manifest) struct manifest manifest = MANIFEST_EMPTY;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(manifest_add_root(&manifest, "inductor", "/tmp/a", NULL), 0);
+        assert_int_equal(manifest_add_root(&manifest, "inductor", "/tmp/b", NULL), 0);
+        assert_int_equal(manifest_add_root(&manifest, "triton", "/tmp/a", NULL), 0);
+    }
+    assert_int_equal(manifest.root_count, 2);
+    assert_int_equal(manifest.roots[0].origin_count, 2);
+    assert_string_equal(manifest.roots[0].origins[1], "/tmp/b");
+    assert_int_equal(manifest.roots[1].origin_count, 1);
+}
+
+static void more_roots_than_the_format_has_are_too_large(void **state)
+{
+    (void)state;
+    SCOPED(manifest) struct manifest manifest = MANIFEST_EMPTY;
+    char name[16];
+    for (int i = 0; i < 64; i++) {
+        snprintf(name, sizeof(name), "r%d", i);
+        assert_int_equal(manifest_add_root(&manifest, name, "/a", NULL), 0);
+    }
+    assert_int_equal(manifest_add_root(&manifest, "more", "/a", NULL), B10_REASON_TOO_LARGE);
+    assert_int_equal(manifest_add_root(&manifest, "r63", "/b", NULL), 0);
+}
+
 /* ---- recorded_environment ---- */
 
 static void record(struct manifest *manifest, const char *name, const char *value)
@@ -773,6 +848,10 @@ int main(void)
         cmocka_unit_test(a_root_is_found_by_its_name),
         cmocka_unit_test(unknown_keys_are_ignored),
         cmocka_unit_test(facts_are_sorted_however_they_stand_there),
+        cmocka_unit_test(what_was_merged_comes_back),
+        cmocka_unit_test(what_is_no_count_of_merges_is_passed_over),
+        cmocka_unit_test(a_root_is_added_once_and_so_is_its_origin),
+        cmocka_unit_test(more_roots_than_the_format_has_are_too_large),
         cmocka_unit_test(recorded_variables_come_back),
         cmocka_unit_test(nothing_recorded_is_told_from_an_empty_record),
         cmocka_unit_test(a_record_that_breaks_its_rules_is_passed_over),

@@ -138,6 +138,17 @@ static void prefixes_are_whole_components(void **state)
     assert_false(path_is_below("/", "/"));
 }
 
+static void a_walk_takes_a_directory_before_what_sorts_behind_its_name(void **state)
+{
+    (void)state;
+    static const char *const walked[] = {"", "a", "a/b", "a/b/c", "a b", "a-b", "ab", "b"};
+    for (int i = 0; i < 8; i++)
+        for (int k = 0; k < 8; k++) {
+            const int order = path_compare(walked[i], walked[k]);
+            assert_int_equal((order > 0) - (order < 0), (i > k) - (i < k));
+        }
+}
+
 static void a_link_may_lead_within_its_root_only(void **state)
 {
     (void)state;
@@ -246,6 +257,7 @@ int main(void)
         cmocka_unit_test(the_limits_are_exact),
         cmocka_unit_test(dotdot_counts_only_as_a_component),
         cmocka_unit_test(prefixes_are_whole_components),
+        cmocka_unit_test(a_walk_takes_a_directory_before_what_sorts_behind_its_name),
         cmocka_unit_test(a_link_may_lead_within_its_root_only),
         cmocka_unit_test(a_link_may_not_climb_out_of_another_link),
         cmocka_unit_test_setup_teardown(links_are_resolved_in_the_part_that_exists, scratch_setup,
