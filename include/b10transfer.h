@@ -164,6 +164,9 @@ typedef struct b10_report {
     /* TIMEOUT, CANCELLED: threads that are still inside a system call, see docs/threading.md */
     uint32_t threads_left;
     char difference[512];
+    /* save, mode merge: files and symlinks taken over from the archive that was there; what is
+     * counted above is only what was added to them */
+    uint64_t merged_files;
 } b10_report;
 
 /* The state of this host's cache. Strings are "" when unknown. */
@@ -342,7 +345,7 @@ typedef void (*b10_log_fn)(void *user, b10_log_level level, const char *message)
 typedef struct b10_progress {
     uint32_t struct_size;
     uint32_t phase_is_final; /* 1 in the last report of a successful operation */
-    /* save: "scan", "compare", "pack", "publish"; load: "unpack", "install"; "copy"; "verify", also
+    /* save: "scan", "merge", "compare", "pack", "publish"; load: "unpack", "install"; "copy"; "verify", also
      * of a load that finds damage */
     const char *phase;
     uint64_t bytes_done; /* unpacked bytes */

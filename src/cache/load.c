@@ -51,8 +51,8 @@ static void load_guard(struct load *load)
     volumes_close(&load->volumes);
 }
 
-/* A filled local directory is left alone, without a look at the volume; one that a dead load left
- * half filled, entry by entry, is completed. */
+/* A filled local directory is left alone, without a look at the volume, unless what it lacks is asked
+ * for; one that a dead load left half filled, entry by entry, is completed. */
 static enum b10_reason require_local_absent(const struct settings *settings, struct log *log,
                                             struct progress *progress, struct b10_error *error)
 {
@@ -68,7 +68,7 @@ static enum b10_reason require_local_absent(const struct settings *settings, str
                  settings->local_dir);
         return B10_REASON_OK;
     }
-    if (filled)
+    if (filled && settings->load_mode != LOAD_MERGE)
         return error_set(error, B10_REASON_LOCAL_PRESENT, "'%s' already holds files",
                          settings->local_dir);
     return B10_REASON_OK;

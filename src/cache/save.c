@@ -12,9 +12,10 @@
 #include "archive/reader.h"
 #include "archive/same.h"
 #include "archive/writer.h"
-#include "base/clock.h"
 #include "base/guard.h"
+#include "cache/describe.h"
 #include "cache/identity.h"
+#include "cache/merge.h"
 #include "cache/names.h"
 #include "cache/report.h"
 #include "cache/scan.h"
@@ -22,6 +23,12 @@
 #include "fs/space.h"
 #include "fs/tempfile.h"
 #include "par/pool.h"
+
+enum {
+    MERGE_ROUNDS =
+        3, /* an archive that is replaced that often while it is added to is in good hands */
+    DAMAGE_BELIEVED = 2, /* times that damage must be seen */
+};
 
 /* What every step of one save shares. */
 struct save {
@@ -33,8 +40,12 @@ struct save {
     struct volume volume;     /* owned */
     struct tree tree;         /* owned: what is here */
     struct manifest manifest; /* owned: what is written */
-    char name[NAMES_SIZE];    /* of the archive */
-    bool replace;             /* an archive is there, and it is to be replaced */
+    struct merge merge;       /* owned: with what is there */
+    struct scan_counts scanned;
+    char name[NAMES_SIZE]; /* of the archive */
+    bool replace;          /* an archive is there, and it is to be replaced */
+    bool outdated;         /* mode merge: it is not the one that was looked at any more */
+    int damage;            /* mode merge: times that it was found damaged on a closer look */
 };
 
 static void save_guard(struct save *save)
@@ -43,6 +54,7 @@ static void save_guard(struct save *save)
     volume_close(&save->volume);
     tree_release(&save->tree);
     manifest_release(&save->manifest);
+    merge_release(&save->merge);
 }
 
 static enum b10_reason require_local_files(const struct settings *settings,
@@ -79,14 +91,15 @@ static enum b10_reason remove_obstacle(struct save *save, struct b10_error *erro
 }
 
 /* Usable: its tail is valid and its facts are this host's, or it is of a newer format. One that
- * cannot be read at all is never replaced: the fault may be this host's. */
+ * cannot be read at all is never replaced: the fault may be this host's. Merging, a usable one stays
+ * open. */
 static enum b10_reason look_at_stored(struct save *save, struct b10_error *error)
 {
-    SCOPED(reader) struct reader stored = READER_CLOSED;
+    struct reader *stored = &save->merge.stored;
     struct b10_error found = ERROR_NONE;
     char difference[512];
     enum b10_reason reason =
-        names_open_archive(&stored, &save->volume, save->identity.key.text, &found);
+        names_open_archive(stored, &save->volume, save->identity.key.text, &found);
     switch (reason) {
     case B10_REASON_ABSENT:
         return B10_REASON_OK;
@@ -102,73 +115,25 @@ static enum b10_reason look_at_stored(struct save *save, struct b10_error *error
     default:
         return error_copy(error, &found);
     }
-    if (identity_compare(&save->identity, &stored.manifest, difference, sizeof(difference)) ==
-        MATCH_EXACT)
-        return error_set(error, B10_REASON_ALREADY_SAVED, "'%s' exists", stored.name);
-    log_warn(save->log, "'%s' is for another environment and will be replaced: %s", stored.name,
-             difference);
     save->replace = true;
-    return B10_REASON_OK;
-}
-
-/* *to, *made: of the manifest, none before. */
-static enum b10_reason copy_facts(struct fact **to, size_t *made, const struct fact *from,
-                                  size_t count, struct b10_error *error)
-{
-    *to = calloc(count + 1, sizeof(**to));
-    if (*to == NULL)
-        return error_no_memory(error);
-    for (; *made < count; ++*made)
-        TRY(fact_copy(&(*to)[*made], from[*made].name, from[*made].value, error));
-    return B10_REASON_OK;
-}
-
-static enum b10_reason describe_environment(struct save *save, struct b10_error *error)
-{
-    const struct facts *facts = &save->identity.facts;
-    const struct recorded *recorded = &save->settings->recorded;
-    struct manifest *manifest = &save->manifest;
-    manifest->is_recorded = true;
-    TRY(copy_facts(&manifest->facts, &manifest->fact_count, facts->items, facts->count, error));
-    return copy_facts(&manifest->recorded, &manifest->recorded_count, recorded->items,
-                      recorded->count, error);
-}
-
-static enum b10_reason describe_roots(struct save *save, struct b10_error *error)
-{
-    const struct tree *tree = &save->tree;
-    struct manifest *manifest = &save->manifest;
-    manifest->roots = calloc(tree->root_count, sizeof(*manifest->roots));
-    if (manifest->roots == NULL)
-        return error_no_memory(error);
-    manifest->root_count = tree->root_count;
-    for (size_t i = 0; i < tree->root_count; i++) {
-        struct manifest_root *root = &manifest->roots[i];
-        root->name = strdup(tree->roots[i].name);
-        root->origins = calloc(1, sizeof(*root->origins));
-        if (root->name == NULL || root->origins == NULL)
-            return error_no_memory(error);
-        root->origin_count = 1;
-        root->origins[0] = strdup(tree->roots[i].origin);
-        if (root->origins[0] == NULL)
-            return error_no_memory(error);
-    }
+    if (identity_compare(&save->identity, &stored->manifest, difference, sizeof(difference)) ==
+        MATCH_EXACT)
+        return save->settings->save_mode == SAVE_MERGE
+                   ? B10_REASON_OK
+                   : error_set(error, B10_REASON_ALREADY_SAVED, "'%s' exists", stored->name);
+    log_warn(save->log, "'%s' is for another environment and will be replaced: %s", stored->name,
+             difference);
+    reader_close(stored);
     return B10_REASON_OK;
 }
 
 static enum b10_reason describe(struct save *save, const char *token, struct b10_error *error)
 {
-    struct manifest *manifest = &save->manifest;
-    manifest->format = ARCHIVE_FORMAT;
-    manifest->created_s = clock_epoch_s();
-    manifest->kind = strdup(save->settings->kind);
-    manifest->key = strdup(save->identity.key.text);
-    manifest->creator = strdup("b10transfer " B10_VERSION_TEXT);
-    if (manifest->kind == NULL || manifest->key == NULL || manifest->creator == NULL)
-        return error_no_memory(error);
-    memcpy(manifest->token, token, sizeof(manifest->token));
-    TRY(describe_environment(save, error));
-    return describe_roots(save, error);
+    manifest_release(&save->manifest);
+    if (save->merge.plan == MERGE_ADD)
+        merge_take_books(&save->merge, &save->manifest);
+    return describe_archive(&save->manifest, save->settings, &save->identity, &save->tree, token,
+                            error);
 }
 
 /* What others will read is read back before they can: its tail, its size, its token. */
@@ -184,23 +149,25 @@ static enum b10_reason read_back(const struct save *save, const struct tempfile 
     return B10_REASON_OK;
 }
 
-static void report_save(const struct save *save, const struct pack_counts *packed,
-                        const struct scan_counts *scanned, uint64_t size)
+static void report_save(const struct save *save, const struct pack_counts *packed, uint64_t size)
 {
     const struct manifest_totals *totals = &save->manifest.totals;
+    const struct manifest_totals *before = &save->merge.before; /* merged: what was there */
+    const struct scan_counts *scanned = &save->scanned;
     struct b10_report *report = save->report;
     report->archive_bytes = size;
-    report->content_bytes = totals->bytes;
-    report->files = totals->files + totals->symlinks;
-    report->directories = totals->directories;
-    report->duplicates = totals->duplicates;
+    report->content_bytes = totals->bytes - before->bytes;
+    report->merged_files = before->files + before->symlinks;
+    report->files = totals->files + totals->symlinks - report->merged_files;
+    report->directories = totals->directories - before->directories;
+    report->duplicates = totals->duplicates - before->duplicates;
     report->left_out_changed = packed->left_out_changed + scanned->left_out_changed;
     report->left_out_torn = packed->left_out_torn;
     report->left_out_unsafe = packed->left_out_unsafe + scanned->left_out_unsafe;
     report->roots_left_out = scanned->roots_left_out;
 }
 
-/* tree → temporary file, complete and synced. */
+/* (archive that is there +) tree → temporary file, complete and synced. */
 static enum b10_reason write_archive(struct save *save, struct tempfile *file, uint64_t *size,
                                      struct pack_counts *packed, struct b10_error *error)
 {
@@ -211,9 +178,13 @@ static enum b10_reason write_archive(struct save *save, struct tempfile *file, u
 
     TRY(writer_open(&writer, file->fd, save->report->archive, settings->max_cache_bytes,
                     save->progress, &save->manifest, error));
+    if (save->merge.plan == MERGE_ADD)
+        TRY(merge_begin(&save->merge, writer, save->progress, error));
     TRY(same_find(&save->tree, threads, &cancel, save->progress, error));
     TRY(pack(&save->tree, writer, &save->manifest, settings->compression_level, threads, &cancel,
              save->progress, packed, error));
+    if (save->merge.plan == MERGE_ADD)
+        TRY(merge_end(&save->merge, &save->manifest, error));
     TRY(progress_phase(save->progress, "publish", 0, 0, error));
     TRY(writer_finish(writer, size, error));
     TRY(tempfile_sync(file, error));
@@ -247,13 +218,32 @@ static enum b10_reason require_floor(const struct save *save, struct b10_error *
                          save->settings->min_shared_bytes, error);
 }
 
-static enum b10_reason publish(const struct save *save, struct tempfile *file,
-                               struct b10_error *error)
+/* Somebody else has published: what they did not have is not lost by publishing nothing, but what
+ * they had would be by publishing. */
+static enum b10_reason say_outdated(struct save *save, struct b10_error *error)
+{
+    save->outdated = true;
+    return error_set(error, B10_REASON_IN_PROGRESS,
+                     "'%s' was replaced by another saver while it was being added to",
+                     save->report->archive);
+}
+
+static enum b10_reason require_current(struct save *save, struct b10_error *error)
+{
+    bool same = true;
+    if (save->merge.stored.fd >= 0)
+        TRY(merge_confirm(&save->merge, &save->volume, save->identity.key.text, &same, error));
+    return same ? B10_REASON_OK : say_outdated(save, error);
+}
+
+static enum b10_reason publish(struct save *save, struct tempfile *file, struct b10_error *error)
 {
     bool taken = false;
     const bool replace = save->replace || save->settings->save_mode == SAVE_REPLACE;
     TRY(progress_step(save->progress, error)); /* nobody publishes for a caller that has gone */
     TRY(tempfile_publish(file, save->name, replace, &taken, error));
+    if (taken && save->settings->save_mode == SAVE_MERGE)
+        return say_outdated(save, error);
     if (taken)
         return error_set(error, B10_REASON_ALREADY_SAVED,
                          "'%s' was published by another saver meanwhile", save->report->archive);
@@ -284,19 +274,14 @@ static enum b10_reason watch(struct watchdog **watchdog, const struct save *save
     return watchdog_start(watchdog, &ward, save->log, save->progress, error);
 }
 
-/* The road. */
-static enum b10_reason save_archive(struct save *save, struct b10_error *error)
+/* The second half of the road: from the tree to the volume. */
+static enum b10_reason store_tree(struct save *save, struct b10_error *error)
 {
     SCOPED(tempfile) struct tempfile file = TEMPFILE_NONE; /* discarded unless published */
     SCOPED(watchdog) struct watchdog *watchdog = NULL;
-    struct scan_counts scanned = {0};
     struct pack_counts packed = {0};
     uint64_t size = 0;
 
-    TRY(space_require(save->volume.dirfd, save->volume.path, 0, 1, save->settings->min_shared_bytes,
-                      error));
-    TRY(progress_phase(save->progress, "scan", 0, 0, error));
-    TRY(scan_roots(save->settings, &save->tree, &scanned, save->log, save->progress, error));
     TRY(require_loadable(save, error));
     TRY(begin_file(save, &file, error));
     TRY(watch(&watchdog, save, error));
@@ -305,9 +290,69 @@ static enum b10_reason save_archive(struct save *save, struct b10_error *error)
     TRY(require_packed(save, error));
     TRY(require_floor(save, error));
     TRY(read_back(save, &file, size, error));
+    TRY(require_current(save, error));
     TRY(publish(save, &file, error)); /* the only line that changes what others see */
-    report_save(save, &packed, &scanned, size);
+    report_save(save, &packed, size);
     return B10_REASON_OK;
+}
+
+/* What is there is looked at, and what it lacks is added. */
+static enum b10_reason merge_once(struct save *save, struct b10_error *error)
+{
+    struct b10_error found = ERROR_NONE;
+    const uint64_t limit = save->settings->max_cache_bytes;
+    merge_release(&save->merge);
+    missing_forget(&save->tree);
+    save->replace = false;
+    save->outdated = false;
+    TRY(look_at_stored(save, error));
+    if (save->damage >= DAMAGE_BELIEVED)
+        reader_close(&save->merge.stored);
+    if (save->merge.stored.fd >= 0)
+        TRY(merge_plan(&save->merge, &save->tree, limit, save->progress, error));
+    if (store_tree(save, &found) != B10_REASON_TOO_LARGE || save->merge.plan != MERGE_ADD)
+        return error_copy(error, &found);
+    log_info(save->log, "%s; only what it lacks is published", found.message);
+    merge_go_alone(&save->merge, &save->tree);
+    return store_tree(save, error);
+}
+
+/* The archive that is added to broke a rule, or vanished from under the descriptor. */
+static bool is_damage(const struct save *save, const struct b10_error *found)
+{
+    return save->merge.stored.fd >= 0 && save->damage < DAMAGE_BELIEVED &&
+           (found->code == B10_REASON_CORRUPT || found->code == B10_REASON_UNSAFE ||
+            (found->code == B10_REASON_IO && found->sys_errno == ESTALE));
+}
+
+/* Once more when the archive was replaced meanwhile. Damage is believed when it is seen twice, the
+ * second time with no page of the file in this host's memory; then the archive is replaced. */
+static enum b10_reason save_merged(struct save *save, struct b10_error *error)
+{
+    for (int replaced = 0;;) {
+        struct b10_error found = ERROR_NONE;
+        enum b10_reason reason = merge_once(save, &found);
+        if (reason == B10_REASON_OK)
+            return B10_REASON_OK;
+        if (is_damage(save, &found)) {
+            save->damage++;
+            reader_drop_cache(&save->merge.stored);
+        } else if (!save->outdated || ++replaced == MERGE_ROUNDS) {
+            return error_copy(error, &found);
+        }
+        log_info(save->log, "%s; looking at it once more", found.message);
+    }
+}
+
+/* The road. */
+static enum b10_reason save_archive(struct save *save, struct b10_error *error)
+{
+    TRY(space_require(save->volume.dirfd, save->volume.path, 0, 1, save->settings->min_shared_bytes,
+                      error));
+    TRY(progress_phase(save->progress, "scan", 0, 0, error));
+    TRY(scan_roots(save->settings, &save->tree, &save->scanned, save->log, save->progress, error));
+    return save->settings->save_mode == SAVE_MERGE ? save_merged(save, error)
+                                                   : store_tree(save, error);
 }
 
 enum b10_reason save_cache(const struct settings *settings, struct log *log,
@@ -322,7 +367,8 @@ enum b10_reason save_cache(const struct settings *settings, struct log *log,
                         .identity = IDENTITY_NONE,
                         .volume = VOLUME_CLOSED,
                         .tree = TREE_EMPTY,
-                        .manifest = MANIFEST_EMPTY};
+                        .manifest = MANIFEST_EMPTY,
+                        .merge = MERGE_NONE};
     report_destination(report, settings->local_dir);
     if (settings->save_mode == SAVE_NEVER)
         return error_set(error, B10_REASON_READ_ONLY, "B10_SAVE_MODE is 'never'");
@@ -335,7 +381,7 @@ enum b10_reason save_cache(const struct settings *settings, struct log *log,
     report_archive(report, &save.volume, save.identity.key.text);
     if (settings->save_mode == SAVE_IF_ABSENT)
         TRY(look_at_stored(&save, error));
-    else
+    else if (settings->save_mode == SAVE_REPLACE)
         TRY(remove_obstacle(&save, error));
     return save_archive(&save, error);
 }

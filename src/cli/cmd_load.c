@@ -31,7 +31,8 @@ const struct command command_load = {
     .name = "load",
     .summary = "restore the cache of this environment into the local directory",
     .about = "Restores the compile cache of this environment, all or nothing. Nothing that exists "
-             "locally is overwritten; a local directory that already holds files is left as it is. "
+             "locally is overwritten; a local directory that already holds files is left as it is, "
+             "or, with B10_LOAD_MODE merge, gets what it lacks. "
              "Where there is no archive for exactly this environment, the newest one is taken that "
              "differs only in an older CUDA version, or in the processor while it holds no code "
              "for one. Without any there is nothing to do: exit code 0, or 3 with --require-hit "

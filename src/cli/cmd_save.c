@@ -36,9 +36,11 @@ static enum exit_code run_save(struct session *session)
 const struct command command_save = {
     .name = "save",
     .summary = "publish the local cache for this environment",
-    .about = "Packs the local compile cache and publishes it under this environment's key. Other "
-             "replicas see the old archive or the new one, never a part of it. A usable archive "
-             "that exists is kept unless B10_SAVE_MODE is replace.",
+    .about =
+        "Packs the local compile cache and publishes it under this environment's key. Other "
+        "replicas see the old archive or the new one, never a part of it. A usable archive "
+        "that exists is kept, unless B10_SAVE_MODE is replace, or merge: then what it lacks is "
+        "added to it.",
     .options = OPTION_STRICT,
     .stops_cleanly = true,
     .settings = settings,

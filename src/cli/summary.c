@@ -51,6 +51,7 @@ static void print_sentence(enum summary_kind kind, const b10_report *report)
 static void print_remarks(const b10_report *report)
 {
     print_remark(report->existing, "entry", "entries", "kept as found locally");
+    print_remark(report->merged_files, "file", "files", "were there already and stay");
     print_remark(report->left_out_changed, "file", "files",
                  "left out: changed or vanished while being read");
     print_remark(report->left_out_torn, "file", "files", "left out: evidently truncated");
@@ -83,6 +84,7 @@ static void add_report(struct document *document, const b10_report *report)
     document_count(document, "archives_set_aside", report->archives_set_aside);
     document_flag(document, "fallback", report->fallback);
     document_text(document, "difference", report->difference);
+    document_count(document, "merged_files", report->merged_files);
     document_seconds(document, "seconds", report->wall_ns);
 }
 

@@ -65,6 +65,7 @@ static void print_report(void)
     MEMBER(b10_report, fallback);
     MEMBER(b10_report, threads_left);
     MEMBER(b10_report, difference);
+    MEMBER(b10_report, merged_files);
 }
 
 static void print_info(void)

@@ -90,6 +90,7 @@ class Report(Sized):
         ("fallback", c_uint32),
         ("threads_left", c_uint32),
         ("difference", c_char * 512),
+        ("merged_files", c_uint64),
     ]
 
 
