@@ -172,14 +172,16 @@ typedef struct b10_report {
 /* The state of this host's cache. Strings are "" when unknown. */
 typedef struct b10_cache_info {
     uint32_t struct_size;
-    uint8_t b10fs_enabled;      /* 0 or 1: BASETEN_FS_ENABLED */
-    uint8_t b10fs_cache_exists; /* 0 or 1: an archive for this environment is on the volume */
+    uint8_t b10fs_enabled; /* 0 or 1: BASETEN_FS_ENABLED */
+    /* 0 or 1: an archive for this environment is in B10FS_CACHE_DIR or one of B10_READ_DIRS */
+    uint8_t b10fs_cache_exists;
     uint8_t local_cache_exists; /* 0 or 1: the main root holds a file that a save would pack */
     uint8_t reserved;
     char environment_key[B10_KEY_SIZE];
     char local_directory[B10_PATH_SIZE];  /* main root */
     char shared_directory[B10_PATH_SIZE]; /* B10FS_CACHE_DIR */
-    char archive[B10_PATH_SIZE];          /* where the archive of this environment is or would be */
+    /* where the archive of this environment is (in the search path) or would be */
+    char archive[B10_PATH_SIZE];
     uint64_t local_cache_bytes; /* of the files that a save would pack from the main root */
     uint64_t local_cache_files;
     uint64_t b10fs_cache_bytes; /* size of the archive file */
@@ -241,9 +243,11 @@ typedef struct b10_comparison {
     /* outside the key, what can leave an archive that matches cold all the same: the path of the
      * Python environment, and variables VLLM_*, TORCHINDUCTOR_*, TRITON_* as they were at the save */
     char recorded[4096];
+    char directory[B10_PATH_SIZE]; /* of the search path: B10FS_CACHE_DIR or one of B10_READ_DIRS */
 } b10_comparison;
 
-/* All archives, those that match first, each group newest first. One block: free with
+/* All archives of the search path, those that match first; each group in the order of the
+ * directories, newest first. One block: free with
  * b10_comparison_list_free(); `entry_size` is the stride (b10_comparison_list_at walks by it). */
 typedef struct b10_comparison_list {
     uint32_t struct_size;
@@ -441,7 +445,7 @@ B10_API OperationStatus b10_verify(const b10_config *config, const b10_options *
                                    const char *archive, b10_verify_report *result,
                                    b10_error *error);
 
-/* Compares every archive of the shared directory with this environment: why a load takes it or does
+/* Compares every archive of the search path (B10FS_CACHE_DIR, B10_READ_DIRS) with this environment: why a load takes it or does
  * not, and what may leave a loaded one cold. On SUCCESS *list is to be freed with
  * b10_comparison_list_free(); otherwise it is NULL.
  *   SUCCESS  also with no archive, no shared directory, or BASETEN_FS_ENABLED off (0 archives)

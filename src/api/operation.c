@@ -68,9 +68,8 @@ static enum b10_reason work_list(struct operation *operation, struct log *log,
 static enum b10_reason work_explain(struct operation *operation, struct log *log,
                                     struct progress *progress, struct b10_error *error)
 {
-    (void)log;
     struct b10_comparison_list *list = NULL;
-    TRY(explain_archives(&operation->settings, &list, progress, error));
+    TRY(explain_archives(&operation->settings, &list, log, progress, error));
     operation->result = list;
     return B10_REASON_OK;
 }

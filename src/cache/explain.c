@@ -14,13 +14,14 @@
 struct explanation {
     const struct settings *settings;
     struct identity identity; /* owned */
-    struct volume volume;     /* owned */
+    struct volumes volumes;   /* owned: the search path */
+    struct progress *progress;
 };
 
 static void explanation_guard(struct explanation *explanation)
 {
     identity_release(&explanation->identity);
-    volume_close(&explanation->volume);
+    volumes_close(&explanation->volumes);
 }
 
 /* ---- one archive ---- */
@@ -87,19 +88,20 @@ static enum b10_reason compare(const struct explanation *explanation,
 
 /* *gone: it vanished since it was listed. */
 static enum b10_reason explain_one(const struct explanation *explanation,
-                                   const struct b10_cache_entry *entry,
-                                   struct b10_comparison *comparison, bool *gone,
-                                   struct b10_error *error)
+                                   const struct listed *listed, struct b10_comparison *comparison,
+                                   bool *gone, struct b10_error *error)
 {
     SCOPED(reader) struct reader archive = READER_CLOSED;
     struct b10_error found = ERROR_NONE;
+    const struct b10_cache_entry *entry = &listed->entry;
+    snprintf(comparison->directory, sizeof(comparison->directory), "%s", listed->volume->path);
     memcpy(comparison->filename, entry->filename, sizeof(comparison->filename));
     memcpy(comparison->environment_key, entry->environment_key,
            sizeof(comparison->environment_key));
     comparison->size_bytes = entry->size_bytes;
     comparison->created_time = entry->created_time;
     enum b10_reason reason =
-        names_open_archive(&archive, &explanation->volume, entry->environment_key, &found);
+        names_open_archive(&archive, listed->volume, entry->environment_key, &found);
     *gone = reason == B10_REASON_ABSENT;
     if (reason == B10_REASON_NO_MEMORY)
         return error_copy(error, &found);
@@ -139,8 +141,8 @@ static enum b10_reason explain_listed(const struct explanation *explanation,
         return error_no_memory(error);
     for (size_t i = 0; i < count; i++) {
         bool gone = false;
-        TRY(explain_one(explanation, &listed[i].entry, &made[kept], &gone, error));
-        TRY(progress_step(explanation->volume.progress, error));
+        TRY(explain_one(explanation, &listed[i], &made[kept], &gone, error));
+        TRY(progress_step(explanation->progress, error));
         if (gone)
             memset(&made[kept], 0, sizeof(made[kept]));
         kept += !gone;
@@ -149,17 +151,38 @@ static enum b10_reason explain_listed(const struct explanation *explanation,
     return B10_REASON_OK;
 }
 
+/* Without any shared directory there are none. */
+static enum b10_reason list_all(struct explanation *explanation, struct listed **listed,
+                                size_t *count, struct log *log, struct b10_error *error)
+{
+    struct b10_error found = ERROR_NONE;
+    struct volumes *volumes = &explanation->volumes;
+    const enum b10_reason reason =
+        volumes_open(volumes, explanation->settings, log, explanation->progress, &found);
+    if (reason == B10_REASON_ABSENT)
+        return B10_REASON_OK;
+    if (reason != B10_REASON_OK)
+        return error_copy(error, &found);
+    for (size_t i = 0; i < volumes->count; i++)
+        TRY(listing_read(listed, count, &volumes->items[i], "", explanation->identity.key.text,
+                         error));
+    return B10_REASON_OK;
+}
+
 enum b10_reason explain_archives(const struct settings *settings, struct b10_comparison_list **list,
-                                 struct progress *progress, struct b10_error *error)
+                                 struct log *log, struct progress *progress,
+                                 struct b10_error *error)
 {
     SCOPED(explanation)
-    struct explanation explanation = {settings, IDENTITY_NONE, VOLUME_CLOSED};
+    struct explanation explanation = {.settings = settings,
+                                      .identity = IDENTITY_NONE,
+                                      .progress = progress};
     SCOPED(heap) struct listed *listed = NULL;
     size_t count = 0;
     TRY(identity_collect(&explanation.identity, settings, error));
     const char *key = explanation.identity.key.text;
     if (settings->enabled)
-        TRY(listing_read(&listed, &count, &explanation.volume, settings, key, progress, error));
+        TRY(list_all(&explanation, &listed, &count, log, error));
     SCOPED(heap)
     struct explained *block = calloc(1, sizeof(*block) + count * sizeof(block->comparisons[0]));
     if (block == NULL)

@@ -50,39 +50,54 @@ static void show_facts(char *to, size_t size, const struct fact *facts, size_t c
 
 /* ---- info ---- */
 
+/* *present: the directory holds an archive of this environment. */
+static enum b10_reason inspect_in(const struct volume *volume, const struct identity *identity,
+                                  struct log *log, struct b10_cache_info *info, bool *present,
+                                  struct b10_error *error)
+{
+    SCOPED(reader) struct reader reader = READER_CLOSED;
+    struct b10_error found = ERROR_NONE;
+    char difference[512];
+    char name[NAMES_SIZE];
+    struct stat stat;
+    names_archive(name, identity->key.text);
+    if (fstatat(volume->dirfd, name, &stat, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT
+                   ? progress_step(volume->progress, error)
+                   : error_errno(error, errno, "cannot examine '%s/%s'", volume->path, name);
+    if (!S_ISREG(stat.st_mode))
+        return error_set(error, B10_REASON_UNSAFE, "'%s/%s' is no regular file", volume->path,
+                         name);
+    const enum b10_reason reason = names_open_archive(&reader, volume, identity->key.text, &found);
+    const struct manifest *manifest = &reader.manifest;
+    if (reason == B10_REASON_OK &&
+        identity_compare(identity, manifest, difference, sizeof(difference)) != MATCH_EXACT) {
+        log_info(log, "'%s' is of another environment: %s", reader.name, difference);
+        return B10_REASON_OK;
+    }
+    *present = true;
+    info->b10fs_cache_exists = 1;
+    info->b10fs_cache_bytes = (uint64_t)stat.st_size;
+    snprintf(info->archive, sizeof(info->archive), "%.3800s/%s", volume->path, name);
+    if (reason != B10_REASON_OK)
+        return error_copy(error, &found);
+    info->b10fs_cache_bytes = (uint64_t)reader.stat.st_size;
+    info->b10fs_cache_files = manifest->totals.files + manifest->totals.symlinks;
+    info->b10fs_created_time = manifest->created_s;
+    return B10_REASON_OK;
+}
+
 /* Nothing about the volume is an error here: what cannot be learned stays empty. */
 static enum b10_reason inspect_archive(const struct settings *settings,
                                        const struct identity *identity, struct log *log,
                                        struct b10_cache_info *info, struct progress *progress,
                                        struct b10_error *error)
 {
-    SCOPED(volume) struct volume volume = VOLUME_CLOSED;
-    SCOPED(reader) struct reader reader = READER_CLOSED;
-    char name[NAMES_SIZE];
-    struct stat stat;
-    names_archive(name, identity->key.text);
-    TRY(volume_open(&volume, settings, false, progress, error));
-    if (fstatat(volume.dirfd, name, &stat, AT_SYMLINK_NOFOLLOW) != 0)
-        return errno == ENOENT
-                   ? B10_REASON_OK
-                   : error_errno(error, errno, "cannot examine '%s/%s'", volume.path, name);
-    if (!S_ISREG(stat.st_mode))
-        return error_set(error, B10_REASON_UNSAFE, "'%s/%s' is no regular file", volume.path, name);
-    TRY(progress_step(progress, error));
-    info->b10fs_cache_exists = 1;
-    info->b10fs_cache_bytes = (uint64_t)stat.st_size;
-    TRY(names_open_archive(&reader, &volume, identity->key.text, error));
-    const struct manifest *manifest = &reader.manifest;
-    char difference[512];
-    if (identity_compare(identity, manifest, difference, sizeof(difference)) != MATCH_EXACT) {
-        info->b10fs_cache_exists = 0;
-        info->b10fs_cache_bytes = 0;
-        log_info(log, "'%s' is of another environment: %s", reader.name, difference);
-        return B10_REASON_OK;
-    }
-    info->b10fs_cache_bytes = (uint64_t)reader.stat.st_size;
-    info->b10fs_cache_files = manifest->totals.files + manifest->totals.symlinks;
-    info->b10fs_created_time = manifest->created_s;
+    SCOPED(volumes) struct volumes volumes = {0};
+    bool present = false;
+    TRY(volumes_open(&volumes, settings, log, progress, error));
+    for (size_t i = 0; i < volumes.count && !present; i++)
+        TRY(inspect_in(&volumes.items[i], identity, log, info, &present, error));
     return B10_REASON_OK;
 }
 
@@ -149,6 +164,20 @@ struct list_block {
     struct b10_cache_entry entries[];
 };
 
+/* Without a shared directory there are none, and *volume stays closed. */
+static enum b10_reason list_shared(struct listed **listed, size_t *count, struct volume *volume,
+                                   const struct settings *settings, const char *key,
+                                   struct progress *progress, struct b10_error *error)
+{
+    struct b10_error found = ERROR_NONE;
+    const enum b10_reason reason = volume_open(volume, settings, false, progress, &found);
+    if (reason == B10_REASON_ABSENT)
+        return B10_REASON_OK;
+    if (reason != B10_REASON_OK)
+        return error_copy(error, &found);
+    return listing_read(listed, count, volume, "", key, error);
+}
+
 enum b10_reason inspect_list(const struct settings *settings, struct b10_cache_list **list,
                              struct progress *progress, struct b10_error *error)
 {
@@ -158,7 +187,7 @@ enum b10_reason inspect_list(const struct settings *settings, struct b10_cache_l
     size_t count = 0;
     TRY(identity_collect(&identity, settings, error));
     if (settings->enabled)
-        TRY(listing_read(&found, &count, &volume, settings, identity.key.text, progress, error));
+        TRY(list_shared(&found, &count, &volume, settings, identity.key.text, progress, error));
     struct list_block *block = calloc(1, sizeof(*block) + count * sizeof(block->entries[0]));
     if (block == NULL)
         return error_no_memory(error);

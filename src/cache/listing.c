@@ -21,16 +21,16 @@ static int by_age(const void *a, const void *b)
 }
 
 /* False for what is no archive, or vanished since its name was read. */
-static bool list_entry(struct listed *listed, int dirfd, const char *name, const char *prefix,
-                       const char *current)
+static bool list_entry(struct listed *listed, const struct volume *volume, const char *name,
+                       const char *prefix, const char *current)
 {
     char key[B10_KEY_SIZE];
     struct stat stat;
     if (!names_parse(name, key) || strncmp(key, prefix, strlen(prefix)) != 0)
         return false;
-    if (fstatat(dirfd, name, &stat, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(stat.st_mode))
+    if (fstatat(volume->dirfd, name, &stat, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(stat.st_mode))
         return false;
-    *listed = (struct listed){.modified = stat.st_mtim};
+    *listed = (struct listed){.volume = volume, .modified = stat.st_mtim};
     struct b10_cache_entry *entry = &listed->entry;
     snprintf(entry->filename, sizeof(entry->filename), "%s", name);
     snprintf(entry->environment_key, sizeof(entry->environment_key), "%s", key);
@@ -40,40 +40,21 @@ static bool list_entry(struct listed *listed, int dirfd, const char *name, const
     return true;
 }
 
-static enum b10_reason list_entries(struct listed **out, size_t *count, const struct volume *volume,
-                                    const char *prefix, const char *current,
-                                    struct b10_error *error)
+enum b10_reason listing_read(struct listed **out, size_t *count, const struct volume *volume,
+                             const char *prefix, const char *current, struct b10_error *error)
 {
     SCOPED(dirs_names) struct dirs_names names = {0};
+    const size_t before = *count;
     TRY(dirs_list(&names, volume->dirfd, volume->path, error));
-    struct listed *all = calloc(names.count + 1, sizeof(*all));
+    struct listed *all = reallocarray(*out, before + names.count + 1, sizeof(*all));
     if (all == NULL)
         return error_no_memory(error);
     *out = all;
     for (size_t i = 0; i < names.count; i++) {
         TRY(progress_step(volume->progress, error));
-        *count += list_entry(&all[*count], volume->dirfd, names.names[i], prefix, current);
+        *count += list_entry(&all[*count], volume, names.names[i], prefix, current);
     }
-    if (*count > 1)
-        qsort(all, *count, sizeof(*all), by_age);
+    if (*count - before > 1)
+        qsort(all + before, *count - before, sizeof(*all), by_age);
     return B10_REASON_OK;
-}
-
-enum b10_reason listing_read(struct listed **out, size_t *count, struct volume *volume,
-                             const struct settings *settings, const char *current,
-                             struct progress *progress, struct b10_error *error)
-{
-    struct b10_error found = ERROR_NONE;
-    enum b10_reason reason = volume_open(volume, settings, false, progress, &found);
-    if (reason == B10_REASON_ABSENT)
-        return B10_REASON_OK;
-    if (reason != B10_REASON_OK)
-        return error_copy(error, &found);
-    return list_entries(out, count, volume, "", current, error);
-}
-
-enum b10_reason listing_similar(struct listed **out, size_t *count, const struct volume *volume,
-                                const char *prefix, struct b10_error *error)
-{
-    return list_entries(out, count, volume, prefix, "", error);
 }

@@ -1,4 +1,4 @@
-/* The archives of the shared directory, by their names.
+/* The archives of a shared directory, by their names.
  * Threads: any.
  */
 #ifndef CACHE_LISTING_H
@@ -9,21 +9,17 @@
 #include "cache/names.h"
 
 struct listed {
+    const struct volume *volume; /* borrowed: where it lies */
     struct timespec modified;
     struct b10_cache_entry entry;
 };
 
-/* Opens the shared directory into *volume (closed before; the caller's) and lists its archives,
- * newest first (by modification time, then name); *out is to be freed. `current`: this
- * environment's key. Without a shared directory there are none, and *volume stays closed. */
-MUST_CHECK enum b10_reason listing_read(struct listed **out, size_t *count, struct volume *volume,
-                                        const struct settings *settings, const char *current,
-                                        struct progress *progress, struct b10_error *error);
-
-/* The same for an open directory: only archives whose key begins with `prefix`; others are not
- * examined, and none is marked as this environment's. */
-MUST_CHECK enum b10_reason listing_similar(struct listed **out, size_t *count,
-                                           const struct volume *volume, const char *prefix,
-                                           struct b10_error *error);
+/* Lists the archives of an open directory whose key begins with `prefix` ("": all), newest first (by
+ * modification time, then name); others are not examined. Appended to *out (NULL before the first
+ * time; to be freed), *count of which are there. `current`: this environment's key, "" to mark
+ * none. */
+MUST_CHECK enum b10_reason listing_read(struct listed **out, size_t *count,
+                                        const struct volume *volume, const char *prefix,
+                                        const char *current, struct b10_error *error);
 
 #endif

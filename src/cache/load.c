@@ -209,7 +209,7 @@ static enum b10_reason list_similar(const struct load *load, struct listed **lis
     key_fallback_prefix(prefix, &load->identity.key, &load->identity.facts);
     if (prefix[0] == '\0')
         return B10_REASON_OK;
-    return listing_similar(listed, count, load->volume, prefix, error);
+    return listing_read(listed, count, load->volume, prefix, "", error);
 }
 
 /* Whether the next archive is tried after this failure of one. What is wrong with an archive that

@@ -61,12 +61,16 @@ static void print_lines(const char *heading, const char *lines)
     }
 }
 
-static void print_comparison(const b10_comparison *comparison)
+static void print_comparison(const b10_comparison *comparison, const char *shared)
 {
     char size[TEXT_SIZE];
     char created[TEXT_SIZE];
     char age[TEXT_SIZE];
     putchar('\n');
+    if (strcmp(comparison->directory, shared) != 0) { /* one of B10_READ_DIRS */
+        text_put(stdout, comparison->directory);
+        putchar('/');
+    }
     text_put(stdout, comparison->filename);
     printf("\n  %s\n  %s, saved %s, %s ago\n", verdicts[verdict_of(comparison)].words,
            text_size(comparison->size_bytes, size), text_time(comparison->created_time, created),
@@ -76,29 +80,31 @@ static void print_comparison(const b10_comparison *comparison)
     print_lines("outside the key, but can leave it cold", comparison->recorded);
 }
 
-static void print_heading(const struct session *session, uint64_t total)
+static bool is_off(const struct session *session)
 {
-    char value[B10_PATH_SIZE];
-    char count[TEXT_SIZE];
-    if (b10_config_get(session->config, "BASETEN_FS_ENABLED", value, sizeof value, NULL, NULL) ==
-            B10_SUCCESS &&
-        strcmp(value, "0") == 0) {
-        puts("\nno caches: the shared volume is off (BASETEN_FS_ENABLED)");
-        return;
-    }
-    if (b10_config_get(session->config, "B10FS_CACHE_DIR", value, sizeof value, NULL, NULL) !=
-        B10_SUCCESS)
-        value[0] = '\0';
-    printf("\n%s in ", total > 0 ? text_count(total, "cache", "caches", count) : "no caches");
-    text_put(stdout, value);
-    puts(total > 0 ? ":" : "");
+    char value[16];
+    return b10_config_get(session->config, "BASETEN_FS_ENABLED", value, sizeof value, NULL, NULL) ==
+               B10_SUCCESS &&
+           strcmp(value, "0") == 0;
 }
 
 void key_explain_print(const struct session *session, const b10_comparison_list *list)
 {
-    print_heading(session, list->total);
+    char shared[B10_PATH_SIZE];
+    char count[TEXT_SIZE];
+    if (is_off(session)) {
+        puts("\nno caches: the shared volume is off (BASETEN_FS_ENABLED)");
+        return;
+    }
+    if (b10_config_get(session->config, "B10FS_CACHE_DIR", shared, sizeof shared, NULL, NULL) !=
+        B10_SUCCESS)
+        shared[0] = '\0';
+    printf("\n%s in ",
+           list->total > 0 ? text_count(list->total, "cache", "caches", count) : "no caches");
+    text_put(stdout, shared);
+    puts(list->total > 0 ? ":" : "");
     for (size_t i = 0; i < list->total; i++)
-        print_comparison(b10_comparison_list_at(list, i));
+        print_comparison(b10_comparison_list_at(list, i), shared);
 }
 
 /* ---- JSON ---- */
@@ -115,6 +121,7 @@ static void add_comparison(struct document *row, const b10_comparison *compariso
 {
     document_text(row, "filename", comparison->filename);
     document_text(row, "environment_key", comparison->environment_key);
+    document_text(row, "directory", comparison->directory);
     document_count(row, "size_bytes", comparison->size_bytes);
     document_time(row, "created_time", comparison->created_time);
     document_text(row, "match", verdicts[verdict_of(comparison)].name);

@@ -121,6 +121,7 @@ static void print_comparisons(void)
     MEMBER(b10_comparison, reserved);
     MEMBER(b10_comparison, differences);
     MEMBER(b10_comparison, recorded);
+    MEMBER(b10_comparison, directory);
     STRUCT(b10_comparison_list);
     MEMBER(b10_comparison_list, struct_size);
     MEMBER(b10_comparison_list, entry_size);

@@ -24,7 +24,7 @@ class Explain(CommandTest):
         (comparison,) = self.explained(VLLM_USE_V1="1").values()
         archive = os.stat(self.archive())
         self.assertEqual(comparison, {
-            "filename": os.path.basename(self.archive()), "environment_key": key, "size_bytes": archive.st_size,
+            "filename": os.path.basename(self.archive()), "environment_key": key, "directory": self.volume, "size_bytes": archive.st_size,
             "created_time": int(archive.st_mtime), "match": "EXACT", "differences": [], "recorded": []})
         out, err = self.ok("key", "--explain", environment={"VLLM_USE_V1": "1"})
         self.assertEqual(err, "")

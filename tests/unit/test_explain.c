@@ -126,7 +126,7 @@ static void store_other(const struct host *host, const char *key, time_t second)
 static struct b10_comparison_list *list_of(const struct host *host)
 {
     struct b10_comparison_list *list = NULL;
-    if (explain_archives(&host->settings, &list, NULL, &error) != B10_REASON_OK)
+    if (explain_archives(&host->settings, &list, NULL, NULL, &error) != B10_REASON_OK)
         fail_msg("%s", error.message);
     return list;
 }
@@ -373,7 +373,7 @@ static void a_volume_that_is_no_directory_is_an_error(void **state)
     struct host *host = *state;
     struct b10_comparison_list *list = NULL;
     scratch_text(host->scratch, "volume", "");
-    assert_int_equal(explain_archives(&host->settings, &list, NULL, &error), B10_REASON_IO);
+    assert_int_equal(explain_archives(&host->settings, &list, NULL, NULL, &error), B10_REASON_IO);
     assert_null(list);
     b10_comparison_list_free(NULL);
     assert_null(b10_comparison_list_at(NULL, 0));
