@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "fs/dirs.h"
 #include "fs/io.h"
+#include "fs/lock_seen.h"
 #include "fs/path.h"
 
 static const char archive_suffix[] = ".v1.tar.zst";
@@ -35,16 +36,66 @@ bool names_parse(const char *name, char key[B10_KEY_SIZE])
     return key_is_valid(key);
 }
 
-/* .KEY.<32 hex>.bad */
+/* The suffixes of hidden names; all but the lock's follow a token. None ends another. */
+static const struct form {
+    const char *suffix;
+    enum names_kind kind;
+} forms[] = {
+    {".tmp", NAMES_TEMPORARY},         {set_aside_suffix, NAMES_SET_ASIDE},
+    {LOCK_SUFFIX, NAMES_LOCK},         {LOCK_NEW_SUFFIX, NAMES_LOCK_NEW},
+    {LOCK_OLD_SUFFIX, NAMES_LOCK_OLD},
+};
+
+static const struct form *find_form(const char *name, size_t length)
+{
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        size_t tail = strlen(forms[i].suffix);
+        if (length > tail && strcmp(name + length - tail, forms[i].suffix) == 0)
+            return &forms[i];
+    }
+    return NULL;
+}
+
+/* `.KEY` and, unless it is a lock, `.<32 hex>`. */
+static bool split(const char *name, size_t length, bool has_token, char key[B10_KEY_SIZE],
+                  char token[TOKEN_TEXT_SIZE])
+{
+    const size_t token_length = TOKEN_TEXT_SIZE - 1;
+    if (has_token) {
+        if (length <= 1 + token_length || name[length - token_length - 1] != '.' ||
+            strspn(name + length - token_length, "0123456789abcdef") < token_length)
+            return false;
+        memcpy(token, name + length - token_length, token_length);
+        token[token_length] = '\0';
+        length -= token_length + 1;
+    }
+    if (name[0] != '.' || length < 2 || length > B10_KEY_SIZE)
+        return false;
+    memcpy(key, name + 1, length - 1);
+    key[length - 1] = '\0';
+    return key_is_valid(key);
+}
+
+enum names_kind names_classify(const char *name, char key[B10_KEY_SIZE],
+                               char token[TOKEN_TEXT_SIZE])
+{
+    const size_t length = strlen(name);
+    key[0] = token[0] = '\0';
+    if (names_parse(name, key))
+        return NAMES_ARCHIVE;
+    const struct form *form = find_form(name, length);
+    if (form != NULL &&
+        split(name, length - strlen(form->suffix), form->kind != NAMES_LOCK, key, token))
+        return form->kind;
+    key[0] = token[0] = '\0';
+    return NAMES_FOREIGN;
+}
+
 static bool is_set_aside(const char *name, const char *key)
 {
-    size_t key_length = strlen(key);
-    size_t token_length = TOKEN_TEXT_SIZE - 1;
-    if (name[0] != '.' || strncmp(name + 1, key, key_length) != 0 || name[1 + key_length] != '.')
-        return false;
-    const char *token = name + 2 + key_length;
-    return strspn(token, "0123456789abcdef") == token_length &&
-           strcmp(token + token_length, set_aside_suffix) == 0;
+    char found[B10_KEY_SIZE];
+    char token[TOKEN_TEXT_SIZE];
+    return names_classify(name, found, token) == NAMES_SET_ASIDE && strcmp(found, key) == 0;
 }
 
 /* ---- archives ---- */

@@ -3,6 +3,9 @@
  *     KEY.v1.tar.zst            the archive
  *     .KEY.<32 hex>.tmp         being written
  *     .KEY.<32 hex>.bad         set aside because it was damaged; one per key is kept
+ *     .KEY.lock                 somebody saves this key (fs/lockfile.h)
+ *     .KEY.<32 hex>.lock-new    about to be that lock
+ *     .KEY.<32 hex>.lock-old    a lock that was taken away, about to be removed
  *
  * Threads: any.
  */
@@ -12,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "archive/reader.h"
+#include "base/random.h"
 #include "cache/volume.h"
 #include "env/key.h"
 
@@ -22,6 +26,21 @@ void names_archive(char name[NAMES_SIZE], const char *key);
 
 /* Parses an archive's file name; false if it is not one. */
 bool names_parse(const char *name, char key[B10_KEY_SIZE]);
+
+/* What a name in the shared directory says it is. */
+enum names_kind {
+    NAMES_FOREIGN, /* none of our forms, whatever it is */
+    NAMES_ARCHIVE,
+    NAMES_TEMPORARY,
+    NAMES_SET_ASIDE,
+    NAMES_LOCK,
+    NAMES_LOCK_NEW,
+    NAMES_LOCK_OLD
+};
+
+/* The kind, by exact form only; key and token as far as the kind has them, else "". */
+enum names_kind names_classify(const char *name, char key[B10_KEY_SIZE],
+                               char token[TOKEN_TEXT_SIZE]);
 
 /* Opens the archive of `key`. ABSENT if there is none. */
 MUST_CHECK enum b10_reason names_open_archive(struct reader *reader, const struct volume *volume,

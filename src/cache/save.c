@@ -19,6 +19,7 @@
 #include "cache/names.h"
 #include "cache/report.h"
 #include "cache/scan.h"
+#include "cache/turn.h"
 #include "cache/watchdog.h"
 #include "fs/space.h"
 #include "fs/tempfile.h"
@@ -36,20 +37,25 @@ struct save {
     struct log *log;
     struct progress *progress;
     struct b10_report *report;
-    struct identity identity; /* owned */
-    struct volume volume;     /* owned */
-    struct tree tree;         /* owned: what is here */
-    struct manifest manifest; /* owned: what is written */
-    struct merge merge;       /* owned: with what is there */
+    struct identity identity;  /* owned */
+    struct volume volume;      /* owned */
+    struct turn turn;          /* owned: the right to write, once it was taken */
+    struct watchdog *watchdog; /* owned: as long as that */
+    struct tree tree;          /* owned: what is here */
+    struct manifest manifest;  /* owned: what is written */
+    struct merge merge;        /* owned: with what is there */
     struct scan_counts scanned;
     char name[NAMES_SIZE]; /* of the archive */
-    bool replace;          /* an archive is there, and it is to be replaced */
-    bool outdated;         /* mode merge: it is not the one that was looked at any more */
-    int damage;            /* mode merge: times that it was found damaged on a closer look */
+    bool has_turn;
+    bool replace;  /* an archive is there, and it is to be replaced */
+    bool outdated; /* mode merge: it is not the one that was looked at any more */
+    int damage;    /* mode merge: times that it was found damaged on a closer look */
 };
 
 static void save_guard(struct save *save)
 {
+    watchdog_stop(save->watchdog);
+    turn_release(&save->turn);
     identity_release(&save->identity);
     volume_close(&save->volume);
     tree_release(&save->tree);
@@ -92,12 +98,13 @@ static enum b10_reason remove_obstacle(struct save *save, struct b10_error *erro
 
 /* Usable: its tail is valid and its facts are this host's, or it is of a newer format. One that
  * cannot be read at all is never replaced: the fault may be this host's. Merging, a usable one stays
- * open. */
+ * open. What to do about any other is for who has the turn. */
 static enum b10_reason look_at_stored(struct save *save, struct b10_error *error)
 {
     struct reader *stored = &save->merge.stored;
     struct b10_error found = ERROR_NONE;
     char difference[512];
+    save->replace = false;
     enum b10_reason reason =
         names_open_archive(stored, &save->volume, save->identity.key.text, &found);
     switch (reason) {
@@ -107,6 +114,8 @@ static enum b10_reason look_at_stored(struct save *save, struct b10_error *error
         return error_set(error, B10_REASON_ALREADY_SAVED, "%s", found.message);
     case B10_REASON_CORRUPT:
     case B10_REASON_UNSAFE:
+        if (!save->has_turn)
+            return B10_REASON_OK;
         log_warn(save->log, "%s; it will be replaced", found.message);
         save->replace = true;
         return remove_obstacle(save, error);
@@ -121,8 +130,9 @@ static enum b10_reason look_at_stored(struct save *save, struct b10_error *error
         return save->settings->save_mode == SAVE_MERGE
                    ? B10_REASON_OK
                    : error_set(error, B10_REASON_ALREADY_SAVED, "'%s' exists", stored->name);
-    log_warn(save->log, "'%s' is for another environment and will be replaced: %s", stored->name,
-             difference);
+    if (save->has_turn)
+        log_warn(save->log, "'%s' is for another environment and will be replaced: %s",
+                 stored->name, difference);
     reader_close(stored);
     return B10_REASON_OK;
 }
@@ -240,6 +250,7 @@ static enum b10_reason publish(struct save *save, struct tempfile *file, struct 
 {
     bool taken = false;
     const bool replace = save->replace || save->settings->save_mode == SAVE_REPLACE;
+    TRY(turn_confirm(&save->turn, error));
     TRY(progress_step(save->progress, error)); /* nobody publishes for a caller that has gone */
     TRY(tempfile_publish(file, save->name, replace, &taken, error));
     if (taken && save->settings->save_mode == SAVE_MERGE)
@@ -263,28 +274,38 @@ static enum b10_reason begin_file(const struct save *save, struct tempfile *file
     return error_copy(error, &found);
 }
 
-/* From the first byte to the last look before publishing. */
-static enum b10_reason watch(struct watchdog **watchdog, const struct save *save,
-                             struct b10_error *error)
+/* As long as the lock is held. */
+static enum b10_reason watch(struct save *save, struct b10_error *error)
 {
     const struct watchdog_ward ward = {.fds = &save->volume.dirfd,
                                        .fd_count = 1,
                                        .name = save->volume.path,
-                                       .floor_bytes = save->settings->min_shared_bytes};
-    return watchdog_start(watchdog, &ward, save->log, save->progress, error);
+                                       .floor_bytes = save->settings->min_shared_bytes,
+                                       .beat = turn_beat,
+                                       .beat_user = &save->turn,
+                                       .beat_ms = turn_beat_ms(&save->turn)};
+    return watchdog_start(&save->watchdog, &ward, save->log, save->progress, error);
+}
+
+/* Whatever was known of the stored archive may have changed until the turn was ours. */
+static enum b10_reason take_turn(struct save *save, struct b10_error *error)
+{
+    TRY(turn_take(&save->turn, &save->volume, save->identity.key.text, save->settings, save->log,
+                  error));
+    save->has_turn = true;
+    TRY(watch(save, error));
+    return turn_tidy(&save->turn, error);
 }
 
 /* The second half of the road: from the tree to the volume. */
 static enum b10_reason store_tree(struct save *save, struct b10_error *error)
 {
     SCOPED(tempfile) struct tempfile file = TEMPFILE_NONE; /* discarded unless published */
-    SCOPED(watchdog) struct watchdog *watchdog = NULL;
     struct pack_counts packed = {0};
     uint64_t size = 0;
 
     TRY(require_loadable(save, error));
     TRY(begin_file(save, &file, error));
-    TRY(watch(&watchdog, save, error));
     TRY(describe(save, file.token, error));
     TRY(write_archive(save, &file, &size, &packed, error));
     TRY(require_packed(save, error));
@@ -296,20 +317,38 @@ static enum b10_reason store_tree(struct save *save, struct b10_error *error)
     return B10_REASON_OK;
 }
 
-/* What is there is looked at, and what it lacks is added. */
-static enum b10_reason merge_once(struct save *save, struct b10_error *error)
+/* What is there is looked at, and what it lacks is found. */
+static enum b10_reason plan_merge(struct save *save, struct b10_error *error)
 {
-    struct b10_error found = ERROR_NONE;
-    const uint64_t limit = save->settings->max_cache_bytes;
     merge_release(&save->merge);
     missing_forget(&save->tree);
-    save->replace = false;
-    save->outdated = false;
     TRY(look_at_stored(save, error));
     if (save->damage >= DAMAGE_BELIEVED)
         reader_close(&save->merge.stored);
+    if (save->merge.stored.fd < 0)
+        return B10_REASON_OK;
+    return merge_plan(&save->merge, &save->tree, save->settings->max_cache_bytes, save->progress,
+                      error);
+}
+
+/* Only who has something to add takes the turn. */
+static enum b10_reason plan_in_turn(struct save *save, struct b10_error *error)
+{
+    bool same = false;
+    TRY(plan_merge(save, error));
+    if (save->has_turn)
+        return B10_REASON_OK;
+    TRY(take_turn(save, error));
     if (save->merge.stored.fd >= 0)
-        TRY(merge_plan(&save->merge, &save->tree, limit, save->progress, error));
+        TRY(merge_confirm(&save->merge, &save->volume, save->identity.key.text, &same, error));
+    return same ? B10_REASON_OK : plan_merge(save, error);
+}
+
+static enum b10_reason merge_once(struct save *save, struct b10_error *error)
+{
+    struct b10_error found = ERROR_NONE;
+    save->outdated = false;
+    TRY(plan_in_turn(save, error));
     if (store_tree(save, &found) != B10_REASON_TOO_LARGE || save->merge.plan != MERGE_ADD)
         return error_copy(error, &found);
     log_info(save->log, "%s; only what it lacks is published", found.message);
@@ -355,6 +394,34 @@ static enum b10_reason save_archive(struct save *save, struct b10_error *error)
                                                    : store_tree(save, error);
 }
 
+/* A look before the lock costs little, and is mostly the last. Merging, the turn is taken when it is
+ * clear that there is something to add. */
+static enum b10_reason save_in_turn(struct save *save, struct b10_error *error)
+{
+    const enum save_mode mode = save->settings->save_mode;
+    if (mode == SAVE_IF_ABSENT)
+        TRY(look_at_stored(save, error));
+    if (mode != SAVE_MERGE)
+        TRY(take_turn(save, error));
+    if (mode == SAVE_IF_ABSENT)
+        TRY(look_at_stored(save, error));
+    if (mode == SAVE_REPLACE)
+        TRY(remove_obstacle(save, error));
+    return save_archive(save, error);
+}
+
+/* Who stalled for so long that another saver took the turn may find its file swept away: that is no
+ * failure of the volume. */
+static enum b10_reason explain(const struct save *save, const struct b10_error *found,
+                               struct b10_error *error)
+{
+    struct b10_error lost = ERROR_NONE;
+    if (save->has_turn && found->code == B10_REASON_IO &&
+        turn_confirm(&save->turn, &lost) == B10_REASON_IN_PROGRESS)
+        return error_copy(error, &lost);
+    return error_copy(error, found);
+}
+
 enum b10_reason save_cache(const struct settings *settings, struct log *log,
                            struct progress *progress, struct b10_report *report,
                            struct b10_error *error)
@@ -366,6 +433,7 @@ enum b10_reason save_cache(const struct settings *settings, struct log *log,
                         .report = report,
                         .identity = IDENTITY_NONE,
                         .volume = VOLUME_CLOSED,
+                        .turn = TURN_NONE,
                         .tree = TREE_EMPTY,
                         .manifest = MANIFEST_EMPTY,
                         .merge = MERGE_NONE};
@@ -379,9 +447,8 @@ enum b10_reason save_cache(const struct settings *settings, struct log *log,
     names_archive(save.name, save.identity.key.text);
     TRY(open_volume(&save, error));
     report_archive(report, &save.volume, save.identity.key.text);
-    if (settings->save_mode == SAVE_IF_ABSENT)
-        TRY(look_at_stored(&save, error));
-    else if (settings->save_mode == SAVE_REPLACE)
-        TRY(remove_obstacle(&save, error));
-    return save_archive(&save, error);
+    struct b10_error found = ERROR_NONE;
+    enum b10_reason reason = save_in_turn(&save, &found);
+    error_complete(&found, reason);
+    return explain(&save, &found, error);
 }

@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import tempfile
 
-TEMPORARY = re.compile(r"\.[a-z0-9._-]+\.[0-9a-f]{32}\.tmp$")
+# What a sweep knows by its name: unfinished files, locks, locks on their way in and out.
+TEMPORARY = re.compile(r"\.[a-z0-9._-]+(\.[0-9a-f]{32}\.(tmp|lock-new|lock-old)|\.lock)$")
 STAGING = re.compile(r"\.b10transfer-staging-[0-9a-f]{32}$")
 ARCHIVE = re.compile(r"[a-z0-9._-]+\.v1\.tar\.zst$")
 SET_ASIDE = re.compile(r"\.[a-z0-9._-]+\.[0-9a-f]{32}\.bad$")
@@ -131,6 +132,8 @@ class Replica:
         outcome = self.run("save")
         require(outcome in ("SUCCESS OK", "SKIPPED ALREADY_SAVED"), f"next save: {outcome}")
         self.check_volume()
+        left = [name for name in os.listdir(self.volume) if not ARCHIVE.match(name)]
+        require(not left or outcome != "SUCCESS OK", f"a save did not sweep what the dead left: {left}")
 
     def check_next_load_succeeds(self):
         outcome = self.run("load")

@@ -91,6 +91,49 @@ static void only_archives_have_an_archives_name(void **state)
 
 /* ---- the directory ---- */
 
+#define HEX "0123456789abcdef0123456789abcdef"
+
+static void hidden_names_are_known_by_exact_form_only(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        enum names_kind kind;
+        const char *key;
+        const char *token;
+    } cases[] = {
+        {"k.v1.tar.zst", NAMES_ARCHIVE, "k", ""},
+        {".k." HEX ".tmp", NAMES_TEMPORARY, "k", HEX},
+        {".k." HEX ".bad", NAMES_SET_ASIDE, "k", HEX},
+        {".k.lock", NAMES_LOCK, "k", ""},
+        {".k." HEX ".lock-new", NAMES_LOCK_NEW, "k", HEX},
+        {".k." HEX ".lock-old", NAMES_LOCK_OLD, "k", HEX},
+        {".a.lock.lock", NAMES_LOCK, "a.lock", ""},
+        {".a." HEX ".tmp.lock", NAMES_LOCK, "a." HEX ".tmp", ""},
+        {".a." HEX "." HEX ".tmp", NAMES_TEMPORARY, "a." HEX, HEX},
+        {".v1.tar.zst", NAMES_FOREIGN, "", ""},
+        {".lock", NAMES_FOREIGN, "", ""},
+        {"..lock", NAMES_FOREIGN, "", ""},
+        {"k.lock", NAMES_FOREIGN, "", ""},
+        {".K.lock", NAMES_FOREIGN, "", ""},
+        {".." HEX ".tmp", NAMES_FOREIGN, "", ""},
+        {"." HEX ".tmp", NAMES_FOREIGN, "", ""},
+        {".k." HEX "0.tmp", NAMES_FOREIGN, "", ""},
+        {".k.0123456789ABCDEF0123456789ABCDEF.tmp", NAMES_FOREIGN, "", ""},
+        {".k.lock-new", NAMES_FOREIGN, "", ""},
+        {".k." HEX ".tmp ", NAMES_FOREIGN, "", ""},
+        {".tmp", NAMES_FOREIGN, "", ""},
+        {"", NAMES_FOREIGN, "", ""},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char key[B10_KEY_SIZE];
+        char token[TOKEN_TEXT_SIZE];
+        assert_int_equal(names_classify(cases[i].name, key, token), cases[i].kind);
+        assert_string_equal(key, cases[i].key);
+        assert_string_equal(token, cases[i].token);
+    }
+}
+
 static void an_absent_volume_is_absent(void **state)
 {
     struct host host;
@@ -432,6 +475,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_name_made_is_a_name_parsed),
         cmocka_unit_test(only_archives_have_an_archives_name),
+        cmocka_unit_test(hidden_names_are_known_by_exact_form_only),
         TEST(an_absent_volume_is_absent),
         TEST(only_the_last_component_is_created),
         TEST(a_volume_inside_or_around_the_local_directory_is_refused),
