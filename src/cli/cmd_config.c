@@ -109,5 +109,6 @@ const struct command command_config = {
     .summary = "print the settings in force and where each comes from",
     .about = "Prints every setting with the value in force, after environment, --set, defaults and "
              "caps. An invalid value is shown as such and makes the exit code 2.",
+    .in_process = true,
     .run = run_config,
 };

@@ -1,6 +1,6 @@
 /* A subcommand: one row of the table in main.c, one cmd_*.c.
  *
- *     options_parse ──▶ session_open ──▶ command->run ──▶ exit code
+ *     options_parse ──▶ [ child process: session_open ──▶ command->run ] ──▶ exit code
  */
 #ifndef CLI_COMMAND_H
 #define CLI_COMMAND_H
@@ -15,6 +15,7 @@ enum exit_code {
     EXIT_CODE_ABSENT = 3,  /* no such archive: verify; load with --require-hit or --strict */
     EXIT_CODE_SKIPPED = 4, /* skipped, with --strict */
     EXIT_CODE_DAMAGED = 5, /* the archive is damaged, unsafe or of a newer format */
+    EXIT_CODE_TIMEOUT = 6, /* volume or disk did not answer in time */
     EXIT_CODE_SIGNAL = 128 /* plus the number of the signal that stopped the operation */
 };
 
@@ -26,6 +27,7 @@ struct command {
     const char *about;   /* paragraph of its own --help */
     const char *operand; /* "FILE|KEY", or NULL if it takes none */
     unsigned options;    /* OPTION_* that it takes beyond the common ones */
+    bool in_process;     /* looks at no volume: needs no child process */
     bool stops_cleanly;  /* signals cancel it and it cleans up; otherwise they just end it */
     bool absence_fails;  /* DOES_NOT_EXIST is exit code 3 without being asked for */
     const char *const *settings; /* names of those it reads, NULL at the end; NULL: all */

@@ -28,6 +28,7 @@ static void print_exit_codes(FILE *stream)
           "  3  no such archive (verify; load with --require-hit or --strict)\n"
           "  4  skipped (load and save with --strict)\n"
           "  5  the archive is damaged, unsafe or of a newer format (load, verify)\n"
+          "  6  the volume or a disk did not answer in time\n"
           "  129, 130, 143  stopped by SIGHUP, SIGINT, SIGTERM; nothing is left half done\n",
           stream);
 }

@@ -8,7 +8,7 @@
 
 #include "cli/help.h"
 #include "cli/session.h"
-#include "cli/signals.h"
+#include "cli/worker.h"
 
 static const struct command *const commands[] = {
     &command_load,  &command_save, &command_info,   &command_list,
@@ -44,36 +44,6 @@ static bool standard_descriptors_are_open(void)
     return true;
 }
 
-static enum exit_code run(const struct options *options)
-{
-    const struct command *command = command_find(options->command);
-    struct session session;
-    enum exit_code code;
-    if (command->stops_cleanly)
-        signals_install();
-    if (session_open(&session, command, options, &code))
-        code = command->run(&session);
-    session_close(&session);
-    return code;
-}
-
-static enum exit_code dispatch(const struct options *options)
-{
-    if (options->version) {
-        printf("b10-compile-cache %s\n", b10_version());
-        return EXIT_CODE_DONE;
-    }
-    if (options->command == NULL) {
-        help_usage(options->help ? stdout : stderr);
-        return options->help ? EXIT_CODE_DONE : EXIT_CODE_USAGE;
-    }
-    if (options->help) {
-        help_command(stdout, command_find(options->command));
-        return EXIT_CODE_DONE;
-    }
-    return run(options);
-}
-
 /* What was printed counts only once it is written. A reader that went away (`| head -1`) needs
  * no message. */
 static enum exit_code close_output(enum exit_code code)
@@ -90,6 +60,42 @@ static enum exit_code close_output(enum exit_code code)
     return code != EXIT_CODE_DONE ? code : EXIT_CODE_FAILED;
 }
 
+static enum exit_code work(const struct options *options)
+{
+    const struct command *command = command_find(options->command);
+    struct session session;
+    enum exit_code code;
+    if (session_open(&session, command, options, &code))
+        code = command->run(&session);
+    session_close(&session);
+    return close_output(code);
+}
+
+static enum exit_code run(const struct options *options)
+{
+    const struct command *command = command_find(options->command);
+    if (command->in_process)
+        return work(options);
+    return worker_run(work, options, command->stops_cleanly);
+}
+
+static enum exit_code dispatch(const struct options *options)
+{
+    if (options->version) {
+        printf("b10-compile-cache %s\n", b10_version());
+        return close_output(EXIT_CODE_DONE);
+    }
+    if (options->command == NULL) {
+        help_usage(options->help ? stdout : stderr);
+        return close_output(options->help ? EXIT_CODE_DONE : EXIT_CODE_USAGE);
+    }
+    if (options->help) {
+        help_command(stdout, command_find(options->command));
+        return close_output(EXIT_CODE_DONE);
+    }
+    return run(options);
+}
+
 int main(int argc, char **argv)
 {
     if (!standard_descriptors_are_open())
@@ -98,8 +104,9 @@ int main(int argc, char **argv)
     /* A line reaches the log in one piece. */
     setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
     struct options options;
-    enum exit_code code =
-        options_parse(&options, argc, argv) ? dispatch(&options) : session_bad_usage(&options);
+    const enum exit_code code = options_parse(&options, argc, argv)
+                                    ? dispatch(&options)
+                                    : close_output(session_bad_usage(&options));
     options_release(&options);
-    return (int)close_output(code);
+    return (int)code;
 }

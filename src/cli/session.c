@@ -144,6 +144,8 @@ static enum exit_code code_of_error(const b10_error *error)
     case B10_REASON_UNSAFE:
     case B10_REASON_FORMAT:
         return EXIT_CODE_DAMAGED;
+    case B10_REASON_TIMEOUT:
+        return EXIT_CODE_TIMEOUT;
     case B10_REASON_CANCELLED:
         return signals_caught() != 0 ? (enum exit_code)(EXIT_CODE_SIGNAL + signals_caught())
                                      : EXIT_CODE_FAILED;

@@ -12,13 +12,13 @@ static void remember(int number)
     atomic_store(&caught, number);
 }
 
-void signals_install(void)
+void signals_install(bool again_ends)
 {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction stop;
     memset(&stop, 0, sizeof stop);
     stop.sa_handler = remember;
-    stop.sa_flags = SA_RESTART | (int)SA_RESETHAND;
+    stop.sa_flags = SA_RESTART | (again_ends ? (int)SA_RESETHAND : 0);
     sigemptyset(&stop.sa_mask);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         struct sigaction before;

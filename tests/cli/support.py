@@ -5,11 +5,46 @@ import os
 import pty
 import shutil
 import subprocess
+import sys
 import tempfile
+import time
 import unittest
 
 COMMAND = os.environ.get("B10_COMMAND", "b10-compile-cache")
 DOCS = os.environ.get("B10_DOCS", "docs")
+
+
+def child_of(process, seconds=10):
+    """The pid of the one child of a process that runs: who does the command's work."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{name}/stat", encoding="ascii", errors="replace") as file:
+                    parent = file.read().rpartition(")")[2].split()[1]
+            except OSError:
+                continue  # it has ended
+            if int(parent) == process.pid:
+                return int(name)
+        time.sleep(0.001)
+    raise AssertionError("it has no child")
+
+
+def is_alive(pid):
+    """Whether there is such a process, beyond what only waits to be reaped."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def run_tests():
+    """unittest.main() that says what it skipped and why."""
+    result = unittest.main(exit=False).result
+    for test, reason in result.skipped:
+        print(f"SKIPPED: {test.id()}: {reason}")
+    sys.exit(not result.wasSuccessful())
 
 
 class CommandTest(unittest.TestCase):

@@ -6,17 +6,26 @@ import signal
 import subprocess
 import time
 
-from support import COMMAND, CommandTest, unittest
+from support import COMMAND, CommandTest, child_of, is_alive, unittest
+
+
+def status_of(pid, name):
+    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+        (value,) = [line.split()[1] for line in file if line.startswith(name + ":")]
+    return value
 
 
 def catches(pid, number):
-    with open(f"/proc/{pid}/status", encoding="ascii") as file:
-        (mask,) = [line.split()[1] for line in file if line.startswith("SigCgt:")]
-    return bool(int(mask, 16) >> (number - 1) & 1)
+    return bool(int(status_of(pid, "SigCgt"), 16) >> (number - 1) & 1)
+
+
+def sleeps(pid):
+    """How often it has gone to sleep; -1 while it runs."""
+    return int(status_of(pid, "voluntary_ctxt_switches")) if status_of(pid, "State") == "S" else -1
 
 
 class Signals(CommandTest):
-    def start_held(self, *arguments, ignore=()):
+    def start_held(self, *arguments, ignore=(), **options):
         """Starts the command at its most talkative with a full pipe as stderr: it waits at its first log line, before any
         work, until the pipe is read. Returns the process and the pipe's read end."""
         read_end, write_end = os.pipe()
@@ -33,10 +42,27 @@ class Signals(CommandTest):
                 signal.signal(number, signal.SIG_IGN)
 
         process = subprocess.Popen([COMMAND, *arguments, "-v"], env=self.environment, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=write_end, preexec_fn=prepare)
+                                   stdout=subprocess.PIPE, stderr=write_end, preexec_fn=prepare, **options)
         os.close(write_end)
         self.addCleanup(process.kill)
         return process, read_end
+
+    def start_working(self, *arguments, **options):
+        """The same, once the working process is ready for signals; returns its pid, too."""
+        process, read_end = self.start_held(*arguments, **options)
+        worker = child_of(process)
+        while not (catches(worker, signal.SIGTERM) and sleeps(worker) > 0):
+            self.assertIsNone(process.poll())
+            time.sleep(0.001)
+        return process, read_end, worker
+
+    def send(self, process, worker, number):
+        """The signal to the command; returns when the working process has noticed: it woke up from writing to the pipe."""
+        before = sleeps(worker)
+        process.send_signal(number)
+        while sleeps(worker) <= before:
+            self.assertIsNone(process.poll())
+            time.sleep(0.001)
 
     def let_go(self, process, read_end):
         with open(read_end, "rb") as pipe:
@@ -45,11 +71,8 @@ class Signals(CommandTest):
         return process.returncode, out.decode(), err.decode()
 
     def interrupted(self, number, *arguments):
-        process, read_end = self.start_held(*arguments)
-        while not catches(process.pid, signal.SIGTERM):
-            self.assertIsNone(process.poll())
-            time.sleep(0.001)
-        process.send_signal(number)
+        process, read_end, worker = self.start_working(*arguments)
+        self.send(process, worker, number)
         return self.let_go(process, read_end)
 
     def test_an_interrupted_save_publishes_nothing_and_leaves_nothing(self):
@@ -78,24 +101,38 @@ class Signals(CommandTest):
 
     def test_the_second_signal_ends_the_command_at_once(self):
         self.fill_local()
-        process, read_end = self.start_held("save")
-        while not catches(process.pid, signal.SIGINT):
-            self.assertIsNone(process.poll())
-            time.sleep(0.001)
+        process, read_end, worker = self.start_working("save")
+        self.send(process, worker, signal.SIGINT)
+        time.sleep(0.1)  # sooner it counts as the same one
+        self.assertIsNone(process.poll())
         process.send_signal(signal.SIGINT)
-        while catches(process.pid, signal.SIGINT):
-            time.sleep(0.001)
-        process.send_signal(signal.SIGINT)
-        returned, _, _ = self.let_go(process, read_end)
-        self.assertEqual(returned, -signal.SIGINT)
+        self.assertEqual(process.wait(10), -signal.SIGINT)
+        self.let_go(process, read_end)
+        self.assertFalse(is_alive(worker))
+
+    def test_a_signal_to_the_whole_group_counts_once(self):
+        """A terminal sends it to both processes, `timeout` to one and to all."""
+        self.fill_local()
+        process, read_end, worker = self.start_working("save", start_new_session=True)
+        self.send(process, worker, signal.SIGTERM)
+        os.killpg(process.pid, signal.SIGTERM)
+        returned, _, err = self.let_go(process, read_end)
+        self.assertEqual(returned, 143, err)
+        self.assertEqual(os.listdir(self.volume), [])
+
+    def test_a_signal_ends_a_command_that_only_looks(self):
+        process, read_end = self.start_held("list")
+        child_of(process)
+        process.send_signal(signal.SIGTERM)
+        returned, out, err = self.let_go(process, read_end)
+        self.assertEqual((returned, out), (-signal.SIGTERM, ""))
+        self.assertNotIn("error", err)
 
     def test_a_signal_that_the_parent_ignores_stays_ignored(self):
         self.fill_local()
-        process, read_end = self.start_held("save", ignore=(signal.SIGINT,))
-        while not catches(process.pid, signal.SIGTERM):
-            self.assertIsNone(process.poll())
-            time.sleep(0.001)
+        process, read_end, worker = self.start_working("save", ignore=(signal.SIGINT,))
         process.send_signal(signal.SIGINT)
+        os.kill(worker, signal.SIGINT)
         returned, out, err = self.let_go(process, read_end)
         self.assertEqual(returned, 0, err)
         self.assertIn("saved 3 files", out)

@@ -20,7 +20,7 @@ class Usage(CommandTest):
             self.assertRegex(out, rf"(?m)^  {command} +\w")
         for option in ("--json", "--strict", "--require-hit", "--set", "--log-level", "-v", "-q", "-h", "--version"):
             self.assertIn(option, out)
-        for code in "012345":
+        for code in "0123456":
             self.assertRegex(out, rf"(?m)^  {code}  \w")
         self.assertEqual((out, err), self.ok("-h"))
 
