@@ -4,26 +4,29 @@
     test_readers.py VOLUME DRIVER"""
 
 import collections
+import itertools
 import os
 import sys
+import time
 
 from volume_lab.lab import main, require
 from volume_lab.replicas import Replicas
 from volume_lab.volumes import VOLUMES
 
 REPLACEMENTS, AT_ONCE = 24, 6
+INTERVAL = 0.5  # seconds between two replacements, at least
 NOBODY = 65534
 
 
 def loads_survive_replacement(lab, replicas):
     """Every load is complete and of one generation."""
-    seen, loaders = collections.Counter(), collections.deque()
+    seen, loaders, number = collections.Counter(), collections.deque(), itertools.count()
     require(replicas.save(lab.hosts[1]).result().status == "SUCCESS", "first save")
     for generation in range(1, REPLACEMENTS + 1):
         replicas.cache(generation % 8)
         saver = replicas.save(lab.hosts[generation % 3 + 1], generation % 8, B10_SAVE_MODE="replace")
-        while saver.running():
-            loaders.append(replicas.load(lab.hosts[len(seen) % 3 + 1]))
+        while saver.running() or time.monotonic() < saver.begin + INTERVAL:
+            loaders.append(replicas.load(lab.hosts[next(number) % 3 + 1]))
             if len(loaders) >= AT_ONCE:
                 seen[replicas.check_load(loaders.popleft(), allowed=())] += 1
         outcome = saver.result()
@@ -56,12 +59,22 @@ def load_needs_no_write_permission(lab, replicas):
     lab.say("load by a user who may not write to the volume: complete")
 
 
+def load_finds_what_another_directory_holds(lab, replicas):
+    own = os.path.join(lab.volume.path, "empty")
+    lab.hosts[1].run("mkdir", own)
+    loader = replicas.start("load", lab.hosts[2], None, own, B10_READ_DIRS=replicas.shared)
+    require(replicas.check_load(loader, allowed=()) is not None, "no load")
+    require(replicas.check_load(replicas.start("load", lab.hosts[2], None, own)) is None, "a load from an empty directory")
+    lab.say("load from B10_READ_DIRS: complete")
+
+
 def test(lab):
     replicas = Replicas(lab, sys.argv[2])
     loads_survive_replacement(lab, replicas)
     load_needs_no_writable_mount(lab, replicas)
     if lab.volume.OTHER_USERS:
         load_needs_no_write_permission(lab, replicas)
+    load_finds_what_another_directory_holds(lab, replicas)
     replicas.check_clean(1)
 
 

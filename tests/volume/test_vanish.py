@@ -83,11 +83,13 @@ def test(lab):
     lab.say(f"seed {seed}; an undisturbed save takes {saver.seconds:.1f} s")
     lab.say(f"save, own disk empty: {count(vanish.save_at_random(1.5 * saver.seconds) for _ in range(ROUNDS))}")
     lab.say(f"save, own disk with the same path: {count(vanish.save_with_a_double() for _ in range(ROUNDS // 2))}")
-    replicas.save(vanish.healthy).result()
+    outcome = replicas.save(vanish.healthy).result()
+    require(outcome.status == "SUCCESS", f"an undisturbed save: {outcome}")
     loader = replicas.load(vanish.healthy)
-    replicas.check_load(loader)
+    replicas.check_load(loader, allowed=())
     loads = [vanish.load_at_random(1.5 * loader.seconds) for _ in range(2 * ROUNDS)]
     lab.say(f"load: {loads.count(0)} complete, {loads.count(None)} without a volume")
+    require(loads.count(0) > 0, "no load came in time")
 
 
 if __name__ == "__main__":

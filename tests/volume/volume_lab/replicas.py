@@ -170,7 +170,8 @@ class Replicas:
         return f"/proc/{host.pid}/root{self.shared}"
 
     def names(self):
-        return os.listdir(self.seen_from(self.lab.hosts[1]))
+        """What a host that is well sees, less what libfuse calls a file that is replaced while it is open there."""
+        return [name for name in os.listdir(self.seen_from(self.lab.hosts[1])) if not name.startswith(".fuse_hidden")]
 
     def archives(self):
         return [name for name in self.names() if ARCHIVE.match(name)]
