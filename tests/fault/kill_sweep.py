@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Kills a save and a load at every system call they make on files, then checks that the promises hold.
 
-    kill_sweep.py DRIVER save|load|merge
+    kill_sweep.py DRIVER save|save_merge|load|merge
 
 On one thread: strace counts calls per thread. `merge` is a load into a directory that is not empty, so that entries are moved
-one by one. After each death: the target is the old tree or the new one, whole; the next operation succeeds; nothing is left
+one by one; `save_merge` a save that adds to an archive. After each death: the target is the old tree or the new one, whole; the next operation succeeds; nothing is left
 that a sweep would not know.
 """
 
@@ -31,9 +31,15 @@ def strace(options, command):
     )
 
 
-def count_calls(replica, operation):
+def command(replica, what):
+    if what == "save_merge":
+        return replica.command("save", 0, "B10_SAVE_MODE=merge")
+    return replica.command("load" if what == "merge" else what, 0)
+
+
+def count_calls(replica, what):
     log = os.path.join(replica.directory, "trace")
-    strace(["-o", log, "-e", "trace=" + ",".join(CALLS)], replica.command(operation, 0))
+    strace(["-o", log, "-e", "trace=" + ",".join(CALLS)], command(replica, what))
     with open(log, errors="replace") as lines:
         return collections.Counter(re.findall(r"^(?:\d+ +)?(\w+)\(", lines.read(), re.MULTILINE))
 
@@ -41,6 +47,8 @@ def count_calls(replica, operation):
 def prepare(replica, what):
     if what == "save":
         replica.clear_volume()
+    elif what == "save_merge":
+        replica.put_part()
     else:
         replica.clear_local()
     if what == "merge":
@@ -52,6 +60,8 @@ def check(replica, what):
     replica.check_saved_untouched()
     if what == "save":
         replica.check_next_save_succeeds()
+    elif what == "save_merge":
+        replica.check_next_merge_completes()
     else:
         replica.check_local()
         replica.check_next_load_succeeds()
@@ -59,21 +69,22 @@ def check(replica, what):
 
 def main():
     driver, what = sys.argv[1:]
-    operation = "load" if what == "merge" else what
     if shutil.which("strace") is None:
         print("skipped: strace is not installed")
         return 77
     replica = Replica(driver)
+    replica.store_part()
+    replica.clear_volume()
     replica.run("save")
     prepare(replica, what)
-    counts = count_calls(replica, operation)
+    counts = count_calls(replica, what)
     kills = 0
     for call, count in sorted(counts.items()):
         for number in range(1, count + 1):
             prepare(replica, what)
             inject = f"{call}:signal=KILL:when={number}"
             done = strace(["-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={inject}"],
-                          replica.command(operation, 0))
+                          command(replica, what))
             if done.returncode not in (-9, 137):
                 print(f"{inject}: not killed (exit {done.returncode})")
                 return 1

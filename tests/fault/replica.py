@@ -89,6 +89,25 @@ class Replica:
         require(done.returncode in (1, 2, 3, 4), f"{operation}: exit {done.returncode}: {done.stderr}")
         return done.stdout.strip()
 
+    def store_part(self):
+        """An archive that lacks something of everything: what a save in mode merge adds to."""
+        part = os.path.join(self.directory, "part")
+        shutil.copytree(self.saved, part, symlinks=True)
+        for name in ("large", "ab/cab2.py", "ab/link", "triton/k2", "empty"):
+            path = os.path.join(part, name)
+            shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
+        self.clear_volume()
+        command = [self.driver, "save", part, self.volume, "1"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        require(done.stdout.strip() == "SUCCESS OK", f"save of a part: {done.stdout} {done.stderr}")
+        (name,) = os.listdir(self.volume)
+        self.part = os.path.join(self.directory, name)
+        os.replace(os.path.join(self.volume, name), self.part)
+
+    def put_part(self):
+        self.clear_volume()
+        shutil.copy2(self.part, self.volume)
+
     def clear_volume(self):
         shutil.rmtree(self.volume)
         os.makedirs(self.volume)
@@ -134,6 +153,14 @@ class Replica:
         self.check_volume()
         left = [name for name in os.listdir(self.volume) if not ARCHIVE.match(name)]
         require(not left or outcome != "SUCCESS OK", f"a save did not sweep what the dead left: {left}")
+
+    def check_next_merge_completes(self):
+        require(any(ARCHIVE.match(name) for name in os.listdir(self.volume)), "the archive is gone")
+        outcome = self.run("save", 1, "B10_SAVE_MODE=merge")
+        require(outcome in ("SUCCESS OK", "SKIPPED ALREADY_SAVED"), f"next merge: {outcome}")
+        self.check_volume()
+        self.clear_local()
+        self.check_next_load_succeeds()
 
     def check_next_load_succeeds(self):
         outcome = self.run("load")

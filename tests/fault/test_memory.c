@@ -230,6 +230,37 @@ static void check_save(struct rig *rig)
 static const struct operation save = {"save",     without_archive, run_save,
                                       check_save, B10_SUCCESS,     B10_REASON_OK};
 
+/* ---- save that adds to an archive ---- */
+
+static void with_part(struct rig *rig)
+{
+    without_archive(rig);
+    remove_tree(scratch_path(rig->scratch, "part"));
+    scratch_text(rig->scratch, "part/ab/stored.py", "import numpy\n");
+    scratch_random(rig->scratch, "part/zz/stored.bin", 1200000, 4);
+    aim(rig, "part");
+    replica_set(&rig->replica, "b10_save_mode", "if_absent");
+    replica_assert(&rig->replica, replica_save(&rig->replica), B10_SUCCESS, B10_REASON_OK);
+    replica_set(&rig->replica, "b10_save_mode", "merge");
+    aim(rig, "place/saved");
+}
+
+/* The archive that was there, or one that holds everything. */
+static void check_part(struct rig *rig)
+{
+    assert_int_equal(replica_volume_entries(&rig->replica), 1);
+    aim(rig, "place/local");
+    replica_assert(&rig->replica, replica_load(&rig->replica), B10_SUCCESS, B10_REASON_OK);
+    assert_true(scratch_exists(rig->scratch, "place/local/zz/stored.bin"));
+    const bool added = scratch_exists(rig->scratch, "place/local/zz/large.bin");
+    assert_true(added || rig->status != B10_SUCCESS);
+    assert_int_equal(scratch_count(rig->scratch, "place/local"), added ? 13 : 4);
+    replica_set(&rig->replica, "b10_save_mode", "if_absent");
+}
+
+static const struct operation save_part = {"save, merging", with_part,   run_save,
+                                           check_part,      B10_SUCCESS, B10_REASON_OK};
+
 /* ---- load ---- */
 
 static void with_archive(struct rig *rig)
@@ -480,6 +511,7 @@ static void sweep_threads(void **state, const struct operation *operation)
     }
 
 SWEEP(a_save_survives_every_failed_allocation, sweep_alone, save)
+SWEEP(a_save_that_merges_survives_every_failed_allocation, sweep_alone, save_part)
 SWEEP(a_load_survives_every_failed_allocation, sweep_alone, load)
 SWEEP(a_load_entry_by_entry_survives_every_failed_allocation, sweep_alone, merge)
 SWEEP(a_save_beside_an_archive_survives_every_failed_allocation, sweep_alone, save_again)
@@ -589,6 +621,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_is_detected_without_memory_is_not_kept), /* before anything else detects */
         TEST(a_save_survives_every_failed_allocation),
+        TEST(a_save_that_merges_survives_every_failed_allocation),
         TEST(a_load_survives_every_failed_allocation),
         TEST(a_load_entry_by_entry_survives_every_failed_allocation),
         TEST(a_save_beside_an_archive_survives_every_failed_allocation),

@@ -122,6 +122,39 @@ static void a_damaged_frame_is_replaced_not_taken_over(void **state)
     replica_release(&replica);
 }
 
+/* While frames are copied for the first time a byte of the archive reads wrong, then right again. */
+struct passing_fault {
+    const struct replica *replica;
+    bool there;
+    int phases;
+};
+
+static int fail_once(void *user, const b10_progress *progress)
+{
+    struct passing_fault *fault = user;
+    const bool before = fault->there;
+    fault->there = strcmp(progress->phase, "merge") == 0 && progress->bytes_total > 0;
+    if (fault->there == before)
+        return 0;
+    if (fault->phases < 2)
+        flip(replica_archive(fault->replica), 100);
+    fault->phases++;
+    return 0;
+}
+
+static void damage_that_is_seen_once_is_not_believed(void **state)
+{
+    struct replica replica;
+    struct passing_fault fault = {.replica = &replica};
+    merging_begin(&replica, *state);
+    scratch_text(*state, "local/new.py", "new");
+    replica.options.progress = fail_once;
+    replica.options.progress_user = &fault;
+    merging_adds(&replica, 1, 0);
+    merging_holds(&replica, "local");
+    replica_release(&replica);
+}
+
 static void a_damaged_tail_is_replaced(void **state)
 {
     struct replica replica;
@@ -217,6 +250,7 @@ int main(void)
         TEST(one_that_appears_meanwhile_is_added_to_as_well),
         TEST(one_that_is_replaced_again_and_again_is_left_to_others),
         TEST(a_damaged_frame_is_replaced_not_taken_over),
+        TEST(damage_that_is_seen_once_is_not_believed),
         TEST(a_damaged_tail_is_replaced),
         TEST(an_index_that_lies_is_replaced),
         TEST(an_archive_made_by_hand_is_added_to),

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/guard.h"
 #include "support/forge.h"
 #include "support/packing.h"
 
@@ -270,6 +271,29 @@ static void a_frame_with_other_members_than_the_index_says_is_refused(void **sta
     assert_int_equal(forged(*state, &forge, &missing, NULL), B10_REASON_CORRUPT);
 }
 
+/* A void member is in no total: only its frame tells that its line is missing. */
+static void a_line_that_is_missing_is_noticed(void **state)
+{
+    static const char line[] = "[0,\"half\",";
+    for (int is_last = 0; is_last < 2; is_last++) {
+        struct forge forge;
+        struct missing missing;
+        forge_init(&forge);
+        forge_sample(&forge, 5000);
+        forge_sliced(&forge, "inductor/half", "half", 4, 512, true);
+        if (!is_last)
+            forge_file(&forge, "inductor/behind", "it");
+        forge_seal(&forge);
+        assert_int_equal(bytes_append(&forge.index, "", 1, NULL), 0);
+        char *begin = strstr((char *)forge.index.data, line);
+        assert_non_null(begin);
+        char *end = strchr(begin, '\n') + 1;
+        memmove(begin, end, strlen(end) + 1);
+        forge.index.size = strlen((char *)forge.index.data);
+        assert_int_equal(forged(*state, &forge, &missing, NULL), B10_REASON_CORRUPT);
+    }
+}
+
 static void a_void_file_that_is_here_is_noticed(void **state)
 {
     struct forge forge;
@@ -310,6 +334,7 @@ int main(void)
         TEST(an_honest_archive_is_believed),
         TEST(an_index_that_lies_is_refused),
         TEST(a_frame_with_other_members_than_the_index_says_is_refused),
+        TEST(a_line_that_is_missing_is_noticed),
         TEST(a_void_file_that_is_here_is_noticed),
         TEST(a_void_file_that_is_not_here_stays),
     };
