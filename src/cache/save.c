@@ -1,67 +1,19 @@
 #include "cache/save.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "archive/pack.h"
-#include "archive/reader.h"
 #include "archive/same.h"
 #include "archive/writer.h"
 #include "base/guard.h"
 #include "cache/describe.h"
-#include "cache/identity.h"
-#include "cache/merge.h"
-#include "cache/names.h"
 #include "cache/report.h"
-#include "cache/scan.h"
-#include "cache/turn.h"
-#include "cache/watchdog.h"
+#include "cache/save_merged.h"
+#include "cache/saving.h"
 #include "fs/space.h"
 #include "fs/tempfile.h"
 #include "par/pool.h"
-
-enum {
-    MERGE_ROUNDS =
-        3, /* an archive that is replaced that often while it is added to is in good hands */
-    DAMAGE_BELIEVED = 2, /* times that damage must be seen */
-};
-
-/* What every step of one save shares. */
-struct save {
-    const struct settings *settings;
-    struct log *log;
-    struct progress *progress;
-    struct b10_report *report;
-    struct identity identity;  /* owned */
-    struct volume volume;      /* owned */
-    struct turn turn;          /* owned: the right to write, once it was taken */
-    struct watchdog *watchdog; /* owned: as long as that */
-    struct tree tree;          /* owned: what is here */
-    struct manifest manifest;  /* owned: what is written */
-    struct merge merge;        /* owned: with what is there */
-    struct scan_counts scanned;
-    char name[NAMES_SIZE]; /* of the archive */
-    bool has_turn;
-    bool replace;  /* an archive is there, and it is to be replaced */
-    bool outdated; /* mode merge: it is not the one that was looked at any more */
-    int damage;    /* mode merge: times that it was found damaged on a closer look */
-};
-
-static void save_guard(struct save *save)
-{
-    watchdog_stop(save->watchdog);
-    turn_release(&save->turn);
-    identity_release(&save->identity);
-    volume_close(&save->volume);
-    tree_release(&save->tree);
-    manifest_release(&save->manifest);
-    merge_release(&save->merge);
-}
 
 static enum b10_reason require_local_files(const struct settings *settings,
                                            struct progress *progress, struct b10_error *error)
@@ -71,69 +23,6 @@ static enum b10_reason require_local_files(const struct settings *settings,
     if (!filled)
         return error_set(error, B10_REASON_NOTHING_LOCAL, "'%s' holds nothing to save",
                          settings->local_dir);
-    return B10_REASON_OK;
-}
-
-/* A shared directory that cannot be there is, for a save, a volume that failed. */
-static enum b10_reason open_volume(struct save *save, struct b10_error *error)
-{
-    struct b10_error found = ERROR_NONE;
-    enum b10_reason reason =
-        volume_open(&save->volume, save->settings, true, save->progress, &found);
-    if (reason == B10_REASON_ABSENT)
-        found.code = B10_REASON_IO;
-    return error_copy(error, &found);
-}
-
-/* A directory in the archive's place cannot be replaced by a rename: it is moved aside. */
-static enum b10_reason remove_obstacle(struct save *save, struct b10_error *error)
-{
-    struct stat stat;
-    bool done;
-    if (fstatat(save->volume.dirfd, save->name, &stat, AT_SYMLINK_NOFOLLOW) != 0 ||
-        !S_ISDIR(stat.st_mode))
-        return B10_REASON_OK;
-    return names_set_aside(&save->volume, save->identity.key.text, &stat, &done, error);
-}
-
-/* Usable: its tail is valid and its facts are this host's, or it is of a newer format. One that
- * cannot be read at all is never replaced: the fault may be this host's. Merging, a usable one stays
- * open. What to do about any other is for who has the turn. */
-static enum b10_reason look_at_stored(struct save *save, struct b10_error *error)
-{
-    struct reader *stored = &save->merge.stored;
-    struct b10_error found = ERROR_NONE;
-    char difference[512];
-    save->replace = false;
-    enum b10_reason reason =
-        names_open_archive(stored, &save->volume, save->identity.key.text, &found);
-    switch (reason) {
-    case B10_REASON_ABSENT:
-        return B10_REASON_OK;
-    case B10_REASON_FORMAT:
-        return error_set(error, B10_REASON_ALREADY_SAVED, "%s", found.message);
-    case B10_REASON_CORRUPT:
-    case B10_REASON_UNSAFE:
-        if (!save->has_turn)
-            return B10_REASON_OK;
-        log_warn(save->log, "%s; it will be replaced", found.message);
-        save->replace = true;
-        return remove_obstacle(save, error);
-    case B10_REASON_OK:
-        break;
-    default:
-        return error_copy(error, &found);
-    }
-    save->replace = true;
-    if (identity_compare(&save->identity, &stored->manifest, difference, sizeof(difference)) ==
-        MATCH_EXACT)
-        return save->settings->save_mode == SAVE_MERGE
-                   ? B10_REASON_OK
-                   : error_set(error, B10_REASON_ALREADY_SAVED, "'%s' exists", stored->name);
-    if (save->has_turn)
-        log_warn(save->log, "'%s' is for another environment and will be replaced: %s",
-                 stored->name, difference);
-    reader_close(stored);
     return B10_REASON_OK;
 }
 
@@ -274,29 +163,6 @@ static enum b10_reason begin_file(const struct save *save, struct tempfile *file
     return error_copy(error, &found);
 }
 
-/* As long as the lock is held. */
-static enum b10_reason watch(struct save *save, struct b10_error *error)
-{
-    const struct watchdog_ward ward = {.fds = &save->volume.dirfd,
-                                       .fd_count = 1,
-                                       .name = save->volume.path,
-                                       .floor_bytes = save->settings->min_shared_bytes,
-                                       .beat = turn_beat,
-                                       .beat_user = &save->turn,
-                                       .beat_ms = turn_beat_ms(&save->turn)};
-    return watchdog_start(&save->watchdog, &ward, save->log, save->progress, error);
-}
-
-/* Whatever was known of the stored archive may have changed until the turn was ours. */
-static enum b10_reason take_turn(struct save *save, struct b10_error *error)
-{
-    TRY(turn_take(&save->turn, &save->volume, save->identity.key.text, save->settings, save->log,
-                  error));
-    save->has_turn = true;
-    TRY(watch(save, error));
-    return turn_tidy(&save->turn, error);
-}
-
 /* The second half of the road: from the tree to the volume. */
 static enum b10_reason store_tree(struct save *save, struct b10_error *error)
 {
@@ -317,72 +183,6 @@ static enum b10_reason store_tree(struct save *save, struct b10_error *error)
     return B10_REASON_OK;
 }
 
-/* What is there is looked at, and what it lacks is found. */
-static enum b10_reason plan_merge(struct save *save, struct b10_error *error)
-{
-    merge_release(&save->merge);
-    missing_forget(&save->tree);
-    TRY(look_at_stored(save, error));
-    if (save->damage >= DAMAGE_BELIEVED)
-        reader_close(&save->merge.stored);
-    if (save->merge.stored.fd < 0)
-        return B10_REASON_OK;
-    return merge_plan(&save->merge, &save->tree, save->settings->max_cache_bytes, save->progress,
-                      error);
-}
-
-/* Only who has something to add takes the turn. */
-static enum b10_reason plan_in_turn(struct save *save, struct b10_error *error)
-{
-    bool same = false;
-    TRY(plan_merge(save, error));
-    if (save->has_turn)
-        return B10_REASON_OK;
-    TRY(take_turn(save, error));
-    if (save->merge.stored.fd >= 0)
-        TRY(merge_confirm(&save->merge, &save->volume, save->identity.key.text, &same, error));
-    return same ? B10_REASON_OK : plan_merge(save, error);
-}
-
-static enum b10_reason merge_once(struct save *save, struct b10_error *error)
-{
-    struct b10_error found = ERROR_NONE;
-    save->outdated = false;
-    TRY(plan_in_turn(save, error));
-    if (store_tree(save, &found) != B10_REASON_TOO_LARGE || save->merge.plan != MERGE_ADD)
-        return error_copy(error, &found);
-    log_info(save->log, "%s; only what it lacks is published", found.message);
-    merge_go_alone(&save->merge, &save->tree);
-    return store_tree(save, error);
-}
-
-/* The archive that is added to broke a rule, or vanished from under the descriptor. */
-static bool is_damage(const struct save *save, const struct b10_error *found)
-{
-    return save->merge.stored.fd >= 0 && save->damage < DAMAGE_BELIEVED &&
-           (found->code == B10_REASON_CORRUPT || found->code == B10_REASON_UNSAFE ||
-            (found->code == B10_REASON_IO && found->sys_errno == ESTALE));
-}
-
-/* Once more when the archive was replaced meanwhile. Damage is believed when it is seen twice, the
- * second time with no page of the file in this host's memory; then the archive is replaced. */
-static enum b10_reason save_merged(struct save *save, struct b10_error *error)
-{
-    for (int replaced = 0;;) {
-        struct b10_error found = ERROR_NONE;
-        enum b10_reason reason = merge_once(save, &found);
-        if (reason == B10_REASON_OK)
-            return B10_REASON_OK;
-        if (is_damage(save, &found)) {
-            save->damage++;
-            reader_drop_cache(&save->merge.stored);
-        } else if (!save->outdated || ++replaced == MERGE_ROUNDS) {
-            return error_copy(error, &found);
-        }
-        log_info(save->log, "%s; looking at it once more", found.message);
-    }
-}
-
 /* The road. */
 static enum b10_reason save_archive(struct save *save, struct b10_error *error)
 {
@@ -390,7 +190,7 @@ static enum b10_reason save_archive(struct save *save, struct b10_error *error)
                       error));
     TRY(progress_phase(save->progress, "scan", 0, 0, error));
     TRY(scan_roots(save->settings, &save->tree, &save->scanned, save->log, save->progress, error));
-    return save->settings->save_mode == SAVE_MERGE ? save_merged(save, error)
+    return save->settings->save_mode == SAVE_MERGE ? save_merged(save, store_tree, error)
                                                    : store_tree(save, error);
 }
 
@@ -400,13 +200,13 @@ static enum b10_reason save_in_turn(struct save *save, struct b10_error *error)
 {
     const enum save_mode mode = save->settings->save_mode;
     if (mode == SAVE_IF_ABSENT)
-        TRY(look_at_stored(save, error));
+        TRY(saving_look(save, error));
     if (mode != SAVE_MERGE)
-        TRY(take_turn(save, error));
+        TRY(saving_take_turn(save, error));
     if (mode == SAVE_IF_ABSENT)
-        TRY(look_at_stored(save, error));
+        TRY(saving_look(save, error));
     if (mode == SAVE_REPLACE)
-        TRY(remove_obstacle(save, error));
+        TRY(saving_make_way(save, error));
     return save_archive(save, error);
 }
 
@@ -426,7 +226,7 @@ enum b10_reason save_cache(const struct settings *settings, struct log *log,
                            struct progress *progress, struct b10_report *report,
                            struct b10_error *error)
 {
-    SCOPED(save)
+    SCOPED(saving)
     struct save save = {.settings = settings,
                         .log = log,
                         .progress = progress,
@@ -445,7 +245,7 @@ enum b10_reason save_cache(const struct settings *settings, struct log *log,
     report_key(report, save.identity.key.text);
     TRY(identity_require_device(&save.identity, B10_REASON_NO_KEY, error));
     names_archive(save.name, save.identity.key.text);
-    TRY(open_volume(&save, error));
+    TRY(saving_open_volume(&save, error));
     report_archive(report, &save.volume, save.identity.key.text);
     struct b10_error found = ERROR_NONE;
     enum b10_reason reason = save_in_turn(&save, &found);
