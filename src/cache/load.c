@@ -172,6 +172,7 @@ static enum b10_reason load_archive(struct load *load, struct b10_error *error)
     TRY(watch_space(&watchdog, load, staging, &archive, error));
     TRY(unpack(&archive, staging_root_fds(staging), threads, &cancel, load->progress, &unpacked,
                error));
+    fd_guard(&archive.fd); /* its close may hang, and must not once everything is installed */
     TRY(progress_phase(load->progress, "install", 0, 0, error));
     TRY(staging_commit(staging, load->log, &installed, error)); /* the only line that others see */
     load->report->roots_left_out = staging_roots_left_out(staging);

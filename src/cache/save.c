@@ -139,6 +139,7 @@ static enum b10_reason publish(struct save *save, struct tempfile *file, struct 
 {
     bool taken = false;
     const bool replace = save->replace || save->settings->save_mode == SAVE_REPLACE;
+    TRY(tempfile_close(file, error));
     TRY(turn_confirm(&save->turn, error));
     TRY(progress_step(save->progress, error)); /* nobody publishes for a caller that has gone */
     TRY(tempfile_publish(file, save->name, replace, &taken, error));

@@ -138,6 +138,7 @@ static enum b10_reason copy_into(const struct settings *settings, const struct s
     TRY(keep_attributes(file.fd, &source->stat, dest, error));
     TRY(tempfile_sync(&file, error));
     TRY(space_require(dirfd, directory, 0, 0, ward.floor_bytes, error));
+    TRY(tempfile_close(&file, error));
     TRY(progress_step(progress, error));
     return tempfile_publish(&file, name, true, NULL, error);
 }

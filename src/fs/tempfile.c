@@ -29,6 +29,15 @@ enum b10_reason tempfile_sync(struct tempfile *file, struct b10_error *error)
     return io_fsync(file->fd, file->name, error);
 }
 
+enum b10_reason tempfile_close(struct tempfile *file, struct b10_error *error)
+{
+    if (file->fd < 0)
+        return B10_REASON_OK;
+    if (fstat(file->fd, &file->written) != 0)
+        return error_errno(error, errno, "cannot read the state of '%s'", file->name);
+    return io_close(&file->fd, file->name, error);
+}
+
 /* What stands under `name`, and whether it is ours. */
 enum holder { NAME_IS_FREE, NAME_IS_OURS, NAME_IS_TAKEN };
 
@@ -64,18 +73,16 @@ static int rename_exclusively(const struct tempfile *file, const char *final_nam
 enum b10_reason tempfile_publish(struct tempfile *file, const char *final_name, bool replace,
                                  bool *taken, struct b10_error *error)
 {
-    struct stat ours;
     if (taken != NULL)
         *taken = false;
-    if (fstat(file->fd, &ours) != 0)
-        return error_errno(error, errno, "cannot read the state of '%s'", file->name);
-    TRY(io_close(&file->fd, file->name, error));
+    TRY(tempfile_close(file, error));
 
+    const struct stat *ours = &file->written;
     int failed =
-        replace ? rename_replacing(file, final_name) : rename_exclusively(file, final_name, &ours);
+        replace ? rename_replacing(file, final_name) : rename_exclusively(file, final_name, ours);
     if (failed != 0) {
         /* The answer may have been lost on its way: what stands there now decides. */
-        enum holder holder = who_holds(file->dirfd, final_name, &ours);
+        enum holder holder = who_holds(file->dirfd, final_name, ours);
         if (holder == NAME_IS_TAKEN && !replace && taken != NULL) {
             *taken = true;
             return B10_REASON_OK;

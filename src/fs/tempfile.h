@@ -1,7 +1,8 @@
 /* A file that is either published whole under its final name or never seen there.
  *
- *     begin ──▶ write … ──▶ sync ──▶ publish     in place under its final name, directory synced
- *       └──────────┴─────────┴────▶ discard     removed; harmless at any time, also twice
+ *     begin ──▶ write … ──▶ sync ──▶ close ──▶ publish     in place under its final name, directory
+ *       │          │         │         │                   synced
+ *       └──────────┴─────────┴─────────┴──────▶ discard     removed; harmless at any time, also twice
  *
  * The name holds 128 random bits and is created exclusively, so no two writers share one, on
  * whatever host. A process that dies leaves the temporary name behind; whoever sweeps knows it by
@@ -15,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -26,6 +28,7 @@ struct tempfile {
     bool exists;                 /* the temporary name is ours and still there */
     char token[TOKEN_TEXT_SIZE]; /* the random part of the name */
     char name[256];              /* temporary name, relative to dirfd */
+    struct stat written;         /* the file as it was closed */
 };
 
 #define TEMPFILE_NONE                                                                              \
@@ -41,10 +44,14 @@ MUST_CHECK enum b10_reason tempfile_begin(struct tempfile *file, int dirfd, cons
 /* fsync. */
 MUST_CHECK enum b10_reason tempfile_sync(struct tempfile *file, struct b10_error *error);
 
+/* Closes it, its close checked: on a network the last write may fail, or hang, only there. Whoever
+ * must not publish any more once a call has hung looks between this and publish. OK when closed. */
+MUST_CHECK enum b10_reason tempfile_close(struct tempfile *file, struct b10_error *error);
+
 /* Moves it to `final_name` and syncs the directory. replace false: link() or RENAME_NOREPLACE where
  * the volume has them; a name already taken sets *taken and leaves the temporary file to be
- * discarded (OK is returned). `taken` may be NULL when replace is true. The descriptor is closed
- * first, its close checked. */
+ * discarded (OK is returned). `taken` may be NULL when replace is true. Closes
+ * it first. */
 MUST_CHECK enum b10_reason tempfile_publish(struct tempfile *file, const char *final_name,
                                             bool replace, bool *taken, struct b10_error *error);
 
