@@ -3,10 +3,11 @@
 
     volume_errors.py DRIVER FAULTFS save|replace|again|load [SECONDS]
 
-`again` is a save where the archive exists. Each operation of the volume fails before anything is done, and again after it was done ("late": the answer was lost on the way, as on a
-network; at `flush` this is an error of close). SECONDS bounds the time (default 60, 0: every case): when every case would
-take longer, every nth is tried. After each: an answer that fits the error; the volume holds what it held or the new archive,
-whole; the local directory is absent or whole; nothing is left that a sweep would not take; the next operation succeeds.
+`again` is a save where the archive exists. Each operation of the volume fails before anything is done, and again after it
+was done ("late": the answer was lost on the way, as on a network; at `flush` this is an error of close). SECONDS bounds the
+time (default 60, 0: every case): when every case would take longer, every nth is tried. After each: an answer that fits the error; the volume holds what it held or the new
+archive, whole; the local directory is absent or whole; nothing is left that a sweep would not take; the next operation
+succeeds.
 """
 
 import os
