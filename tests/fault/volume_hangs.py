@@ -48,8 +48,11 @@ class Session:
             self.said.append(line.strip())
 
     def ask(self, command):
-        self.process.stdin.write(command + "\n")
-        answer = self.process.stdout.readline().strip()
+        try:
+            self.process.stdin.write(command + "\n")
+            answer = self.process.stdout.readline().strip()
+        except BrokenPipeError:
+            answer = ""
         require(answer, f"'{command}' was not answered: {self.said[-5:]}")
         return answer
 
