@@ -8,7 +8,7 @@
 #include "base/guard.h"
 #include "fs/io.h"
 
-enum { TRIES = 3 };
+enum { FILES = 5 }; /* that follow each other under the name, each damaged, before it is given up */
 
 /* What has the archive's name. */
 struct look {
@@ -21,8 +21,7 @@ static struct look look_at(const struct attempt *attempt)
     char name[NAMES_SIZE];
     struct look look = {0};
     names_archive(name, attempt->key);
-    look.present = fstatat(attempt->volume->dirfd, name, &look.stat, AT_SYMLINK_NOFOLLOW) == 0;
-    progress_moved(attempt->volume->progress);
+    look.present = volume_look(attempt->volume, name, &look.stat) == 0;
     return look;
 }
 
@@ -48,15 +47,19 @@ static enum b10_reason load_current(const struct attempt *attempt, struct look *
                                     struct b10_error *error)
 {
     struct b10_error found = ERROR_NONE;
-    for (int tries = 1;; tries++) {
+    for (unsigned looks = 0;;) {
         *seen = look_at(attempt);
         if (attempt->load(attempt->user, &found) == B10_REASON_OK)
             return B10_REASON_OK;
         TRY(progress_check(attempt->volume->progress, error));
-        if (tries == TRIES || !may_be_replaced(seen, &found))
+        if (!may_be_replaced(seen, &found))
             return error_copy(error, &found);
         const struct look now = look_at(attempt);
         if (found.sys_errno != ESTALE && (is_same(seen, &now) || (!seen->present && !now.present)))
+            return error_copy(error, &found);
+        if (found.sys_errno == ESTALE)
+            looks += VOLUME_LOOKS / 2; /* opening it was patient already */
+        if (!volume_wait_a_moment(attempt->volume, &looks))
             return error_copy(error, &found);
         log_info(attempt->log, "%s; opening it again", found.message);
     }
@@ -109,28 +112,38 @@ static void set_aside(const struct attempt *attempt, const struct look *judged)
     }
 }
 
-static enum b10_reason load_again(const struct attempt *attempt, const struct look *first,
-                                  const struct b10_error *damage, struct b10_error *error)
+/* *first, *damage: of the try before. *done false: another file had the name, and it is damaged,
+ * too; then they are of that one. */
+static enum b10_reason load_again(const struct attempt *attempt, struct look *first,
+                                  struct b10_error *damage, bool *done)
 {
     struct b10_error again = ERROR_NONE;
     struct look second;
     log_warn(attempt->log, "%s; reading it once more", damage->message);
     drop_cached_pages(attempt);
     const enum b10_reason reason = load_current(attempt, &second, &again);
+    *done = true;
     if (reason == B10_REASON_OK)
         return B10_REASON_OK;
-    TRY(progress_check(attempt->volume->progress, error));
-    if (is_damage(reason) && is_same(first, &second))
+    TRY(progress_check(attempt->volume->progress, damage));
+    if (!is_damage(reason))
+        return (enum b10_reason)damage->code;
+    *done = is_same(first, &second);
+    if (*done)
         set_aside(attempt, &second);
-    return error_copy(error, damage);
+    else
+        *damage = again;
+    *first = second;
+    return (enum b10_reason)damage->code;
 }
 
 enum b10_reason attempt_run(const struct attempt *attempt, struct b10_error *error)
 {
     struct b10_error damage = ERROR_NONE;
     struct look seen;
-    const enum b10_reason reason = load_current(attempt, &seen, &damage);
-    if (is_damage(reason) && seen.present)
-        return load_again(attempt, &seen, &damage, error);
+    enum b10_reason reason = load_current(attempt, &seen, &damage);
+    bool done = !is_damage(reason) || !seen.present;
+    for (int files = 0; !done && files < FILES; files++)
+        reason = load_again(attempt, &seen, &damage, &done);
     return reason == B10_REASON_OK ? B10_REASON_OK : error_copy(error, &damage);
 }

@@ -1,7 +1,7 @@
 /* One archive, tried until it is loaded or known not to be loadable.
  *
  *     try ──▶ loaded
- *      ├── failed, and another file has its name by now ──▶ try again (at most 3 times)
+ *      ├── failed, and another file has its name by now ──▶ try again, a moment later (volume.h)
  *      └── damaged ──▶ cached pages dropped, tried again ──▶ loaded, or damaged again:
  *                      judged without the local disk ──▶ set aside
  *

@@ -61,10 +61,11 @@ static enum b10_reason inspect_in(const struct volume *volume, const struct iden
     char name[NAMES_SIZE];
     struct stat stat;
     names_archive(name, identity->key.text);
-    if (fstatat(volume->dirfd, name, &stat, AT_SYMLINK_NOFOLLOW) != 0)
-        return errno == ENOENT
-                   ? progress_step(volume->progress, error)
-                   : error_errno(error, errno, "cannot examine '%s/%s'", volume->path, name);
+    const int failed = volume_look(volume, name, &stat);
+    if (failed == ENOENT)
+        return progress_check(volume->progress, error);
+    if (failed != 0)
+        return error_errno(error, failed, "cannot examine '%s/%s'", volume->path, name);
     if (!S_ISREG(stat.st_mode))
         return error_set(error, B10_REASON_UNSAFE, "'%s/%s' is no regular file", volume->path,
                          name);

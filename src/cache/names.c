@@ -107,8 +107,15 @@ enum b10_reason names_open_archive(struct reader *reader, const struct volume *v
     names_archive(name, key);
     SCOPED(heap) char *path = NULL;
     TRY(path_join(&path, volume->path, name, error));
-    TRY(reader_open(reader, volume->dirfd, name, path, error));
-    return progress_step(volume->progress, error);
+    struct b10_error found = ERROR_NONE;
+    unsigned looks = 0;
+    enum b10_reason reason;
+    do
+        reason = reader_open(reader, volume->dirfd, name, path, &found);
+    while (reason == B10_REASON_IO && found.sys_errno == ESTALE &&
+           volume_wait_a_moment(volume, &looks));
+    TRY(progress_step(volume->progress, error));
+    return reason == B10_REASON_OK ? B10_REASON_OK : error_copy(error, &found);
 }
 
 /* The file that was judged, by everything that a rename leaves as it is. */

@@ -212,15 +212,19 @@ static enum b10_reason save_in_turn(struct save *save, struct b10_error *error)
 }
 
 /* Who stalled for so long that another saver took the turn may find its file swept away: that is no
- * failure of the volume. */
+ * failure of the volume. A file that is gone for no such reason is one. */
 static enum b10_reason explain(const struct save *save, const struct b10_error *found,
                                struct b10_error *error)
 {
     struct b10_error lost = ERROR_NONE;
-    if (save->has_turn && found->code == B10_REASON_IO &&
+    struct b10_error failure = *found;
+    const bool is_absence = found->code == B10_REASON_ABSENT;
+    if (save->has_turn && (is_absence || found->code == B10_REASON_IO) &&
         turn_confirm(&save->turn, &lost) == B10_REASON_IN_PROGRESS)
         return error_copy(error, &lost);
-    return error_copy(error, found);
+    if (is_absence)
+        failure.code = B10_REASON_IO;
+    return error_copy(error, &failure);
 }
 
 enum b10_reason save_cache(const struct settings *settings, struct log *log,

@@ -29,8 +29,7 @@ enum b10_reason saving_make_way(struct save *save, struct b10_error *error)
 {
     struct stat stat;
     bool done;
-    if (fstatat(save->volume.dirfd, save->name, &stat, AT_SYMLINK_NOFOLLOW) != 0 ||
-        !S_ISDIR(stat.st_mode))
+    if (volume_look(&save->volume, save->name, &stat) != 0 || !S_ISDIR(stat.st_mode))
         return B10_REASON_OK;
     return names_set_aside(&save->volume, save->identity.key.text, &stat, &done, error);
 }

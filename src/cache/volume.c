@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/guard.h"
+#include "base/pause.h"
 #include "fs/io.h"
 #include "fs/path.h"
 
@@ -165,6 +166,30 @@ enum b10_reason volume_confirm(const struct volume *volume, struct b10_error *er
                          "'%s' is another directory now: the volume was unmounted meanwhile",
                          volume->path);
     return B10_REASON_OK;
+}
+
+bool volume_wait_a_moment(const struct volume *volume, unsigned *looks)
+{
+    enum { SLICE_MS = 50 };
+    if (++*looks >= VOLUME_LOOKS)
+        return false;
+    for (int waited = 0; waited < VOLUME_MOMENT_MS; waited += SLICE_MS) {
+        if (progress_step(volume->progress, NULL) != B10_REASON_OK)
+            return false;
+        pause_ms(SLICE_MS);
+    }
+    return true;
+}
+
+int volume_look(const struct volume *volume, const char *name, struct stat *stat)
+{
+    unsigned looks = 0;
+    int failed;
+    do
+        failed = fstatat(volume->dirfd, name, stat, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
+    while (failed == ESTALE && volume_wait_a_moment(volume, &looks));
+    progress_moved(volume->progress);
+    return failed;
 }
 
 void volume_close(struct volume *volume)

@@ -51,6 +51,16 @@ MUST_CHECK enum b10_reason volume_open(struct volume *volume, const struct setti
  * unmounted meanwhile would leave a file on the container's own disk). */
 MUST_CHECK enum b10_reason volume_confirm(const struct volume *volume, struct b10_error *error);
 
+/* ESTALE, or a file that seems damaged or gone while another host replaces it: clients keep names and
+ * attributes for about a second. Waits a moment before the next look; false after VOLUME_LOOKS of
+ * them, or when the operation must stop. */
+enum { VOLUME_LOOKS = 5, VOLUME_MOMENT_MS = 300 };
+bool volume_wait_a_moment(const struct volume *volume, unsigned *looks);
+
+/* fstatat of a name in it, never following a link. 0 or an errno value; a stale name is looked at
+ * again. */
+int volume_look(const struct volume *volume, const char *name, struct stat *stat);
+
 void volume_close(struct volume *volume);
 void volume_guard(struct volume *volume);
 
