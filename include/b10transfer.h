@@ -257,6 +257,38 @@ typedef struct b10_comparison_list {
     const b10_comparison *comparisons;
 } b10_comparison_list;
 
+/* What a check came to. */
+typedef enum b10_verdict {
+    B10_VERDICT_OK = 0,
+    B10_VERDICT_WARN = 1, /* loads and saves work, with less than they could have */
+    B10_VERDICT_FAIL = 2, /* something will not work; the message says what */
+    B10_VERDICT_FORCE32 = 0x7fffffff
+} b10_verdict;
+
+/* One thing that was tried or looked at. */
+typedef struct b10_check {
+    char name[64];    /* "volume.link"; docs/json.md has all of them */
+    uint32_t verdict; /* a b10_verdict */
+    uint32_t reserved;
+    double value;  /* what was measured, -1 if nothing was */
+    char unit[16]; /* of value: "ms", "ns", "MiB", "inodes", "names"; "" if nothing was measured */
+    char message[928]; /* what it means, for an operator; one line */
+} b10_check;
+
+/* Whether this host is fit. One block: free with b10_check_list_free(); `entry_size` is the stride
+ * (b10_check_list_at walks by it). */
+typedef struct b10_check_list {
+    uint32_t struct_size;
+    uint32_t entry_size;
+    uint32_t verdict;      /* a b10_verdict: the worst of all */
+    uint8_t b10fs_enabled; /* 0 or 1: BASETEN_FS_ENABLED */
+    uint8_t load_only;     /* 1: the shared directory cannot be written by this user */
+    uint8_t reserved[2];
+    char shared_directory[B10_PATH_SIZE]; /* B10FS_CACHE_DIR */
+    uint64_t total;
+    const b10_check *checks;
+} b10_check_list;
+
 /* What verification of one archive found. */
 typedef struct b10_verify_report {
     uint32_t struct_size;
@@ -459,6 +491,23 @@ B10_API void b10_comparison_list_free(b10_comparison_list *list);
 
 /* Comparison `index` of a list, NULL beyond its end.  Since: 0.1 */
 B10_API const b10_comparison *b10_comparison_list_at(const b10_comparison_list *list, size_t index);
+
+/* Is this host fit for its cache? Tries in the shared directory, with files of its own, every
+ * operation that a load or a save needs, measures it, and looks at the local directory, free space,
+ * and whether there is a C++ compiler. On SUCCESS *list is to be freed with b10_check_list_free();
+ * otherwise it is NULL.
+ *   SUCCESS  it could look; (*list)->verdict says what it saw, also with BASETEN_FS_ENABLED off
+ *   ERROR    CONFIG, NO_MEMORY, CANCELLED, TIMEOUT, FORKED
+ * Threads: any.  Blocks: while the volume answers, at most B10_SAVE_TIMEOUT_SECONDS.
+ * Leaves: nothing; no file of it stays.  Since: 0.1 */
+B10_API OperationStatus b10_doctor(const b10_config *config, const b10_options *options,
+                                   b10_check_list **list, b10_error *error);
+
+/* Frees a list; NULL is fine.  Since: 0.1 */
+B10_API void b10_check_list_free(b10_check_list *list);
+
+/* Check `index` of a list, NULL beyond its end.  Since: 0.1 */
+B10_API const b10_check *b10_check_list_at(const b10_check_list *list, size_t index);
 
 /* Copies one regular file, keeping its permission bits and modification time: into a temporary name
  * beside `dest`, then by rename; missing parent directories are created; free space stays above the

@@ -227,6 +227,17 @@ OperationStatus b10_explain(const b10_config *config, const b10_options *options
     return status;
 }
 
+OperationStatus b10_doctor(const b10_config *config, const b10_options *options,
+                           b10_check_list **list, b10_error *error)
+{
+    void *found = NULL;
+    OperationStatus status = run_listing(&operation_doctor, "b10_doctor", config, options,
+                                         list != NULL ? &found : NULL, error);
+    if (list != NULL)
+        *list = found;
+    return status;
+}
+
 OperationStatus b10_transfer_file(const b10_config *config, const b10_options *options,
                                   const char *source, const char *dest, b10_error *error)
 {
@@ -245,4 +256,16 @@ const b10_comparison *b10_comparison_list_at(const b10_comparison_list *list, si
     if (list == NULL)
         return NULL;
     return boundary_item(list->comparisons, list->total, list->entry_size, index);
+}
+
+void b10_check_list_free(b10_check_list *list)
+{
+    free(list);
+}
+
+const b10_check *b10_check_list_at(const b10_check_list *list, size_t index)
+{
+    if (list == NULL)
+        return NULL;
+    return boundary_item(list->checks, list->total, list->entry_size, index);
 }

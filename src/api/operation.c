@@ -6,6 +6,7 @@
 #include "api/boundary.h"
 #include "base/guard.h"
 #include "cache/clear.h"
+#include "cache/doctor.h"
 #include "cache/explain.h"
 #include "cache/inspect.h"
 #include "cache/load.h"
@@ -74,6 +75,16 @@ static enum b10_reason work_explain(struct operation *operation, struct log *log
     return B10_REASON_OK;
 }
 
+static enum b10_reason work_doctor(struct operation *operation, struct log *log,
+                                   struct progress *progress, struct b10_error *error)
+{
+    (void)log;
+    struct b10_check_list *list = NULL;
+    TRY(doctor_examine(&operation->settings, &list, progress, error));
+    operation->result = list;
+    return B10_REASON_OK;
+}
+
 static enum b10_reason work_verify(struct operation *operation, struct log *log,
                                    struct progress *progress, struct b10_error *error)
 {
@@ -103,6 +114,9 @@ const struct operation_kind operation_info = {.work = work_info,
                                               .record_size = sizeof(struct b10_cache_info)};
 const struct operation_kind operation_list = {.work = work_list, .need = SETTINGS_LOCAL};
 const struct operation_kind operation_explain = {.work = work_explain, .need = SETTINGS_LOCAL};
+const struct operation_kind operation_doctor = {.work = work_doctor,
+                                                .need = SETTINGS_LOCAL,
+                                                .writes_volume = true};
 const struct operation_kind operation_verify = {.work = work_verify,
                                                 .need = SETTINGS_LOCAL,
                                                 .record_size = sizeof(struct b10_verify_report)};

@@ -22,6 +22,7 @@ extern const struct operation_kind operation_info;
 extern const struct operation_kind operation_list;
 extern const struct operation_kind operation_explain;
 extern const struct operation_kind operation_verify;
+extern const struct operation_kind operation_doctor;
 extern const struct operation_kind operation_transfer;
 
 /* `first`, `second`: text arguments, NULL where the operation has none. FORKED, NO_MEMORY. */

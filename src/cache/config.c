@@ -52,6 +52,8 @@ static enum b10_reason take_environment(struct given *given, struct b10_error *e
         [GIVEN_VIRTUAL_ENV] = "VIRTUAL_ENV",
         [GIVEN_VISIBLE_DEVICES] = "CUDA_VISIBLE_DEVICES",
         [GIVEN_DEVICE_ORDER] = "CUDA_DEVICE_ORDER",
+        [GIVEN_PATH] = "PATH",
+        [GIVEN_CXX] = "CXX",
     };
     for (size_t i = 0; i < GIVEN_VARIABLE_COUNT; i++)
         TRY(copy_text(&given->variables[i], getenv(names[i]), error));
@@ -147,6 +149,14 @@ static enum b10_reason read_cuda(struct settings *settings, const struct given *
     return copy_text(&settings->device_order, given->variables[GIVEN_DEVICE_ORDER], error);
 }
 
+/* With what compilers are found. */
+static enum b10_reason read_programs(struct settings *settings, const struct given *given,
+                                     struct b10_error *error)
+{
+    TRY(copy_text(&settings->program_path, given->variables[GIVEN_PATH], error));
+    return copy_text(&settings->cxx, given->variables[GIVEN_CXX], error);
+}
+
 static enum b10_reason read_recorded(struct settings *settings, const struct given *given,
                                      struct b10_error *error)
 {
@@ -183,6 +193,7 @@ enum b10_reason settings_read(struct settings *settings, const struct given *giv
     for (size_t i = 0; i < SETTING_COUNT; i++)
         TRY(setting_need(&reading, (enum setting_id)i, error));
     TRY(read_cuda(&fresh, given, error));
+    TRY(read_programs(&fresh, given, error));
     TRY(read_recorded(&fresh, given, error));
     fresh.temporary_dir = HEAP_TAKE(reading.host.temporary_dir);
     fresh.home_dir = HEAP_TAKE(reading.host.home_dir);
@@ -205,6 +216,8 @@ void settings_release(struct settings *settings)
     free(settings->environment_key);
     free(settings->visible_devices);
     free(settings->device_order);
+    free(settings->program_path);
+    free(settings->cxx);
     free(settings->python_prefix);
     recorded_release(&settings->recorded);
     for (size_t i = 0; i < settings->root_count; i++) {

@@ -60,6 +60,8 @@ struct settings {
      * of ours; NULL if unset, which is not "" */
     char *visible_devices;
     char *device_order;
+    char *program_path;  /* owned: PATH; NULL if unset */
+    char *cxx;           /* owned: CXX; NULL if unset */
     char *python_prefix; /* owned: path of the Python environment, "" if unknown */
     int compression_level;
     unsigned threads; /* 0: automatic */

@@ -60,6 +60,8 @@ enum given_variable {
     GIVEN_VIRTUAL_ENV,
     GIVEN_VISIBLE_DEVICES,
     GIVEN_DEVICE_ORDER,
+    GIVEN_PATH,
+    GIVEN_CXX,
     GIVEN_VARIABLE_COUNT
 };
 

@@ -16,6 +16,7 @@ enum exit_code {
     EXIT_CODE_SKIPPED = 4, /* skipped, with --strict */
     EXIT_CODE_DAMAGED = 5, /* the archive is damaged, unsafe or of a newer format */
     EXIT_CODE_TIMEOUT = 6, /* volume or disk did not answer in time */
+    EXIT_CODE_UNFIT = 7,   /* doctor: a check failed */
     EXIT_CODE_SIGNAL = 128 /* plus the number of the signal that stopped the operation */
 };
 
@@ -41,6 +42,7 @@ extern const struct command command_list;
 extern const struct command command_clear;
 extern const struct command command_key;
 extern const struct command command_verify;
+extern const struct command command_doctor;
 extern const struct command command_config;
 
 /* The command of that name, NULL if there is none; the command at `index`, NULL beyond the end. */

@@ -29,6 +29,7 @@ static void print_exit_codes(FILE *stream)
           "  4  skipped (load and save with --strict)\n"
           "  5  the archive is damaged, unsafe or of a newer format (load, verify)\n"
           "  6  the volume or a disk did not answer in time\n"
+          "  7  not fit: a check failed (doctor)\n"
           "  129, 130, 143  stopped by SIGHUP, SIGINT, SIGTERM; nothing is left half done\n",
           stream);
 }

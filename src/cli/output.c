@@ -76,6 +76,11 @@ void document_seconds(struct document *document, const char *name, uint64_t ns)
     set_value(document, name, json_real((double)ns / 1e9));
 }
 
+void document_number(struct document *document, const char *name, double value)
+{
+    set_value(document, name, value < 0 ? json_null() : json_real(value));
+}
+
 void document_flag(struct document *document, const char *name, bool value)
 {
     set_value(document, name, json_boolean(value));

@@ -22,6 +22,7 @@ void document_message(struct document *document, const char *name, const char *v
 void document_count(struct document *document, const char *name, uint64_t value);
 void document_time(struct document *document, const char *name, int64_t value); /* 0: null */
 void document_seconds(struct document *document, const char *name, uint64_t ns);
+void document_number(struct document *document, const char *name, double value); /* < 0: null */
 void document_flag(struct document *document, const char *name, bool value);
 
 /* An empty list under `name`. document_row appends an object to the list added last; the row is

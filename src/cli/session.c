@@ -162,7 +162,7 @@ enum exit_code session_code(const struct session *session, OperationStatus statu
         options->strict || options->require_hit || session->command->absence_fails;
     switch (status) {
     case B10_SUCCESS:
-        return EXIT_CODE_DONE;
+        return session->unfit ? EXIT_CODE_UNFIT : EXIT_CODE_DONE;
     case B10_DOES_NOT_EXIST:
         return absence_matters ? EXIT_CODE_ABSENT : EXIT_CODE_DONE;
     case B10_SKIPPED:
@@ -192,7 +192,7 @@ struct document *session_document(const struct session *session, OperationStatus
                                   const b10_error *error)
 {
     enum exit_code code = session_code(session, status, error);
-    if (code != EXIT_CODE_DONE)
+    if (status != B10_SUCCESS && code != EXIT_CODE_DONE)
         explain_on_stderr(error);
     struct document *document = document_new();
     document_text(document, "command", session->command->name);

@@ -110,6 +110,27 @@ static void print_list(void)
     MEMBER(b10_cache_list, caches);
 }
 
+static void print_checks(void)
+{
+    STRUCT(b10_check);
+    MEMBER(b10_check, name);
+    MEMBER(b10_check, verdict);
+    MEMBER(b10_check, reserved);
+    MEMBER(b10_check, value);
+    MEMBER(b10_check, unit);
+    MEMBER(b10_check, message);
+    STRUCT(b10_check_list);
+    MEMBER(b10_check_list, struct_size);
+    MEMBER(b10_check_list, entry_size);
+    MEMBER(b10_check_list, verdict);
+    MEMBER(b10_check_list, b10fs_enabled);
+    MEMBER(b10_check_list, load_only);
+    MEMBER(b10_check_list, reserved);
+    MEMBER(b10_check_list, shared_directory);
+    MEMBER(b10_check_list, total);
+    MEMBER(b10_check_list, checks);
+}
+
 static void print_comparisons(void)
 {
     STRUCT(b10_comparison);
@@ -158,6 +179,10 @@ static void print_values(void)
     VALUE(B10_ERROR);
     VALUE(B10_DOES_NOT_EXIST);
     VALUE(B10_SKIPPED);
+    STRUCT(b10_verdict);
+    VALUE(B10_VERDICT_OK);
+    VALUE(B10_VERDICT_WARN);
+    VALUE(B10_VERDICT_FAIL);
     STRUCT(b10_reason);
     VALUE(B10_REASON_OK);
     VALUE(B10_REASON_DISABLED);
@@ -204,6 +229,7 @@ int main(void)
     print_info();
     print_list();
     print_comparisons();
+    print_checks();
     print_verify_report();
     print_values();
     return 0;

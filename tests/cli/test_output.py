@@ -34,7 +34,8 @@ class Json(CommandTest):
 
     def test_every_command_prints_exactly_the_documented_members(self):
         self.fill_local()
-        for arguments in (("save",), ("load",), ("info",), ("list",), ("key",), ("config",), ("clear",)):
+        for arguments in (("save",), ("load",), ("info",), ("list",), ("key",), ("doctor",), ("config",),
+                          ("clear",)):
             with self.subTest(arguments):
                 self.assertEqual(list(self.json(0, *arguments)), self.schema(arguments[0]))
         self.assertEqual(list(self.json(0, "verify", self.archive())), self.schema("verify"))
@@ -47,6 +48,8 @@ class Json(CommandTest):
             self.assertEqual((answer["status"], answer["reason"]), ("ERROR", "DISABLED"))
             self.assertIn(answer["message"], self.ends(2, command, "--json", environment=off)[1])
         self.assertEqual(list(self.json(3, "verify", "no-such-key")), self.schema("verify"))
+        overlap = {"B10FS_CACHE_DIR": self.local}
+        self.assertEqual(list(self.json(2, "doctor", environment=overlap)), self.schema("doctor"))
 
     def test_numbers_are_bytes_and_counts(self):
         files = self.fill_local({"a": b"x" * 5000, "b": os.urandom(3000), "c/d": b"x" * 5000})

@@ -4,7 +4,7 @@ import re
 
 from support import CommandTest, unittest
 
-COMMANDS = ("load", "save", "info", "list", "clear", "key", "verify", "config")
+COMMANDS = ("load", "save", "info", "list", "clear", "key", "verify", "doctor", "config")
 
 
 class Usage(CommandTest):
@@ -20,7 +20,7 @@ class Usage(CommandTest):
             self.assertRegex(out, rf"(?m)^  {command} +\w")
         for option in ("--json", "--strict", "--require-hit", "--set", "--log-level", "-v", "-q", "-h", "--version"):
             self.assertIn(option, out)
-        for code in "0123456":
+        for code in "01234567":
             self.assertRegex(out, rf"(?m)^  {code}  \w")
         self.assertEqual((out, err), self.ok("-h"))
 

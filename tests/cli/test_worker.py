@@ -1,7 +1,6 @@
 """The work is done in a child process: whatever becomes of either, the caller gets its answer and its exit code."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -188,6 +187,5 @@ class HangingVolume(CommandTest):
 
 
 if __name__ == "__main__":
-    if FAULTFS != "none" and os.path.exists("/dev/fuse") and os.geteuid() == 0 and shutil.which("unshare"):
-        volume.enter_namespace()
+    volume.enter_where_possible(FAULTFS)
     run_tests()

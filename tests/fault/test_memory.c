@@ -390,6 +390,19 @@ static void check_explain(struct rig *rig)
 static const struct operation explain = {"explain",     another_variable, run_explain,
                                          check_explain, B10_SUCCESS,      B10_REASON_OK};
 
+static void run_doctor(struct rig *rig)
+{
+    b10_check_list *found = NULL;
+    rig->status = b10_doctor(replica_config(&rig->replica), &rig->replica.options, &found,
+                             &rig->replica.error);
+    rig->answer_is_right = found != NULL && found->total > 20 && found->load_only == 0 &&
+                           strcmp(b10_check_list_at(found, 0)->name, "enabled") == 0;
+    b10_check_list_free(found);
+}
+
+static const struct operation doctor = {"doctor",   aimed_at_saved, run_doctor,
+                                        check_look, B10_SUCCESS,    B10_REASON_OK};
+
 static void run_verify(struct rig *rig)
 {
     b10_verify_report report = B10_INIT(b10_verify_report);
@@ -518,6 +531,7 @@ SWEEP(a_save_beside_an_archive_survives_every_failed_allocation, sweep_alone, sa
 SWEEP(info_survives_every_failed_allocation, sweep_alone, look)
 SWEEP(list_survives_every_failed_allocation, sweep_alone, list)
 SWEEP(explain_survives_every_failed_allocation, sweep_alone, explain)
+SWEEP(doctor_survives_every_failed_allocation, sweep_alone, doctor)
 SWEEP(verify_survives_every_failed_allocation, sweep_alone, verify)
 SWEEP(clear_survives_every_failed_allocation, sweep_alone, clear)
 SWEEP(a_configuration_survives_every_failed_allocation, sweep_alone, config)
@@ -628,6 +642,7 @@ int main(void)
         TEST(info_survives_every_failed_allocation),
         TEST(list_survives_every_failed_allocation),
         TEST(explain_survives_every_failed_allocation),
+        TEST(doctor_survives_every_failed_allocation),
         TEST(verify_survives_every_failed_allocation),
         TEST(clear_survives_every_failed_allocation),
         TEST(a_configuration_survives_every_failed_allocation),

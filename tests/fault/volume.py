@@ -37,6 +37,14 @@ def require_fuse(faultfs):
     enter_namespace()
 
 
+def enter_where_possible(faultfs):
+    """The same for a program of which only a part needs it: that part asks whether NAMESPACE is "entered"."""
+    probe = ["unshare", "--mount", "true"]
+    if (faultfs != "none" and os.path.exists("/dev/fuse") and os.geteuid() == 0 and shutil.which("unshare")
+            and subprocess.run(probe, stderr=subprocess.DEVNULL).returncode == 0):
+        enter_namespace()
+
+
 class Volume:
     """`directory`/volume is `directory`/backing seen through faultfs. Nothing fails until rules() says so."""
 
