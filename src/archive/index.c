@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/index_plain.h"
 #include "archive/json_text.h"
 #include "archive/json_write.h"
 #include "archive/zstd_codec.h"
@@ -242,6 +243,31 @@ static enum b10_reason fields_to(struct index_reader *reader, const json_t *valu
     return B10_REASON_OK;
 }
 
+static enum b10_reason keep_names(struct index_reader *reader, const struct index_plain *names,
+                                  struct index_line *line)
+{
+    reader->path = strndup(names->path, names->path_length);
+    if (!reader->path)
+        return B10_REASON_NO_MEMORY;
+    if (names->target && !(reader->target = strndup(names->target, names->target_length)))
+        return B10_REASON_NO_MEMORY;
+    line->entry.path = reader->path;
+    line->entry.target = reader->target;
+    return B10_REASON_OK;
+}
+
+static enum b10_reason parse_line(struct index_reader *reader, struct json_cursor *cursor,
+                                  struct index_line *line)
+{
+    SCOPED(json) json_t *value = NULL;
+    struct index_plain names;
+    if (index_plain_read(cursor->text, cursor->size, line, &names))
+        return keep_names(reader, &names, line);
+    *line = (struct index_line){0};
+    TRY(json_value(cursor, &value));
+    return json_at_end(cursor) ? fields_to(reader, value, line) : B10_REASON_CORRUPT;
+}
+
 /* The member's rules, as far as they can be told without its root's name. */
 static bool is_legal(const struct entry *entry)
 {
@@ -257,7 +283,6 @@ static bool is_legal(const struct entry *entry)
 enum b10_reason index_reader_next(struct index_reader *reader, struct index_line *line, bool *found,
                                   struct b10_error *error)
 {
-    SCOPED(json) json_t *value = NULL;
     struct json_cursor cursor = {0};
     *found = false;
     TRY(next_line(reader, &cursor.text, &cursor.size, error));
@@ -266,9 +291,7 @@ enum b10_reason index_reader_next(struct index_reader *reader, struct index_line
     free(HEAP_TAKE(reader->path));
     free(HEAP_TAKE(reader->target));
     *line = (struct index_line){0};
-    enum b10_reason reason = json_value(&cursor, &value);
-    if (reason == B10_REASON_OK)
-        reason = json_at_end(&cursor) ? fields_to(reader, value, line) : B10_REASON_CORRUPT;
+    const enum b10_reason reason = parse_line(reader, &cursor, line);
     if (reason == B10_REASON_NO_MEMORY)
         return error_no_memory(error);
     if (reason != B10_REASON_OK)
