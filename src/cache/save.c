@@ -213,7 +213,7 @@ static enum b10_reason save_in_turn(struct save *save, struct b10_error *error)
 
 /* Who stalled for so long that another saver took the turn may find its file swept away: that is no
  * failure of the volume. A file that is gone for no such reason is one. */
-static enum b10_reason explain(const struct save *save, const struct b10_error *found,
+static enum b10_reason explain(struct save *save, const struct b10_error *found,
                                struct b10_error *error)
 {
     struct b10_error lost = ERROR_NONE;

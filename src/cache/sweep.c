@@ -13,7 +13,7 @@
 
 struct sweep {
     struct others *others;
-    const struct lockfile *lock;
+    struct lockfile *lock;
     uint64_t began_ns;
     unsigned looked_at;
     bool is_complete; /* every name had its turn */
@@ -89,14 +89,17 @@ static void sweep_temporary(const struct sweep *sweep, const struct left *left)
         remove_file(sweep, left->name, 0);
 }
 
-/* Whatever stood in a lock's place may have been moved aside: a directory goes if it is empty. */
+/* A lock on its way says whose it is. Whatever stood in a lock's place may have been moved aside: a
+ * directory goes if it is empty. */
 static void sweep_lock_file(const struct sweep *sweep, const struct left *left)
 {
-    struct stat stat;
-    if (!look(sweep, left->name, &stat) || (left->kind == NAMES_LOCK_NEW && !S_ISREG(stat.st_mode)))
+    struct lock_seen seen;
+    const struct others *others = sweep->others;
+    if (lock_seen_look(&seen, others->volume->dirfd, left->name, NULL, NULL) != B10_REASON_OK ||
+        !seen.exists || (left->kind == NAMES_LOCK_NEW && !S_ISREG(seen.stat.st_mode)))
         return;
-    if (is_old(sweep, left->name, &stat))
-        remove_file(sweep, left->name, S_ISDIR(stat.st_mode) ? AT_REMOVEDIR : 0);
+    if (lock_seen_is_dead(&seen, others->self) || is_old(sweep, left->name, &seen.stat))
+        remove_file(sweep, left->name, S_ISDIR(seen.stat.st_mode) ? AT_REMOVEDIR : 0);
 }
 
 static bool is_newer(const struct stat *a, const char *name_a, const struct stat *b,
@@ -163,16 +166,9 @@ static void sweep_one(struct sweep *sweep, const struct left *left)
     sweep->looked_at++;
 }
 
-static bool is_of_a_loser(const struct sweep *sweep, const struct left *left)
-{
-    return is_own(sweep, left) && (left->kind == NAMES_TEMPORARY || left->kind == NAMES_LOCK_NEW ||
-                                   left->kind == NAMES_LOCK_OLD);
-}
-
 /* 1. The names were listed after we had acquired the lock; 2. it is still ours; 3. so every
  * temporary file in the list is of a saver that had lost the lock, or never had it, before 2. A
- * successor that broke our lock after 2 has made its own file later, and it is not in the list. Nor
- * is our lock there under another name: it stood in its place at 2. */
+ * successor that broke our lock after 2 has made its own file later, and it is not in the list. */
 static enum b10_reason sweep_own_key(struct sweep *sweep, struct b10_error *error)
 {
     struct others *others = sweep->others;
@@ -181,7 +177,7 @@ static enum b10_reason sweep_own_key(struct sweep *sweep, struct b10_error *erro
         struct left left = {.name = others->names.names[i]};
         struct stat stat;
         left.kind = names_classify(left.name, left.key, left.token);
-        if (!is_of_a_loser(sweep, &left))
+        if (left.kind != NAMES_TEMPORARY || !is_own(sweep, &left))
             continue;
         if (!is_sure)
             TRY(lockfile_still_ours(sweep->lock, others->progress, error));
@@ -219,8 +215,7 @@ static enum b10_reason sweep_others(struct sweep *sweep, struct b10_error *error
     return B10_REASON_OK;
 }
 
-enum b10_reason sweep_volume(struct others *others, const struct lockfile *lock,
-                             struct b10_error *error)
+enum b10_reason sweep_volume(struct others *others, struct lockfile *lock, struct b10_error *error)
 {
     struct sweep sweep = {.others = others, .lock = lock, .began_ns = clock_now_ns()};
     TRY(sweep_own_key(&sweep, error));

@@ -1,6 +1,7 @@
 /* Removes from the shared directory what dead savers left there.
  *
- *     .KEY.<32 hex>.tmp, …lock-new, …lock-old of the key whose lock we hold: at once; else when old
+ *     .KEY.<32 hex>.tmp                       of the key whose lock we hold: at once; else when old
+ *     .KEY.<32 hex>.lock-new, …lock-old       when its process ran here and is dead, or when old
  *     .KEY.lock                               of other keys: when dead (others.h)
  *     .KEY.<32 hex>.bad                       when old, and another one of that key stays
  *
@@ -21,7 +22,7 @@ enum { SWEEP_MS = 1000, SWEEP_MOST = 200 };
 
 /* `lock` is our own, of others->key; where it is not held that key's files are anybody's. The names
  * were listed since it was acquired. Fails only when the operation must stop. */
-MUST_CHECK enum b10_reason sweep_volume(struct others *others, const struct lockfile *lock,
+MUST_CHECK enum b10_reason sweep_volume(struct others *others, struct lockfile *lock,
                                         struct b10_error *error);
 
 #endif

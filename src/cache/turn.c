@@ -108,7 +108,7 @@ enum b10_reason turn_beat(void *user, struct b10_error *error)
     return lockfile_beat(&turn->lock, error);
 }
 
-enum b10_reason turn_confirm(const struct turn *turn, struct b10_error *error)
+enum b10_reason turn_confirm(struct turn *turn, struct b10_error *error)
 {
     return lockfile_still_ours(&turn->lock, turn->others.progress, error);
 }

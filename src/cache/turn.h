@@ -41,7 +41,7 @@ unsigned turn_beat_ms(const struct turn *turn);
 MUST_CHECK enum b10_reason turn_beat(void *user, struct b10_error *error);
 
 /* The last look before publishing: IN_PROGRESS unless the lock is still ours. */
-MUST_CHECK enum b10_reason turn_confirm(const struct turn *turn, struct b10_error *error);
+MUST_CHECK enum b10_reason turn_confirm(struct turn *turn, struct b10_error *error);
 
 void turn_release(struct turn *turn);
 void turn_guard(struct turn *turn);

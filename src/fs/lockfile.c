@@ -259,16 +259,23 @@ enum b10_reason lockfile_acquire(struct lockfile *lock, int dirfd, const char *s
 
 /* ---- holding ---- */
 
-enum b10_reason lockfile_beat(struct lockfile *lock, struct b10_error *error)
+/* Into the file that was acquired, wherever its name may be by now. What the volume refuses is no
+ * loss yet. */
+static void raise_counter(struct lockfile *lock)
 {
     char text[LOCK_COUNTER_SIZE + 1];
-    struct lock_seen seen;
-    if (!lockfile_is_held(lock))
-        return B10_REASON_OK;
-    lock_text_counter(text, ++lock->counter);
+    lock_text_counter(text, atomic_fetch_add(&lock->counter, 1) + 1);
     if (io_pwrite_full(lock->fd, text, LOCK_COUNTER_SIZE, LOCK_COUNTER_OFFSET, lock->name, NULL) ==
         B10_REASON_OK)
         (void)!io_fsync(lock->fd, lock->name, NULL); /* else a client may keep it for itself */
+}
+
+enum b10_reason lockfile_beat(struct lockfile *lock, struct b10_error *error)
+{
+    struct lock_seen seen;
+    if (!lockfile_is_held(lock))
+        return B10_REASON_OK;
+    raise_counter(lock);
     if (lock_seen_look(&seen, lock->dirfd, lock->name, NULL, NULL) != B10_REASON_OK)
         return B10_REASON_OK;
     lock->missing = seen.exists ? 0 : lock->missing + 1;
@@ -277,12 +284,13 @@ enum b10_reason lockfile_beat(struct lockfile *lock, struct b10_error *error)
     return B10_REASON_OK;
 }
 
-enum b10_reason lockfile_still_ours(const struct lockfile *lock, struct progress *progress,
+enum b10_reason lockfile_still_ours(struct lockfile *lock, struct progress *progress,
                                     struct b10_error *error)
 {
     struct lock_seen seen;
     if (!lockfile_is_held(lock))
         return B10_REASON_OK;
+    raise_counter(lock);
     for (unsigned looks = 0; looks < PUT_BACK_LOOKS; looks++) {
         TRY(lock_seen_look(&seen, lock->dirfd, lock->name, NULL, error));
         TRY(progress_step(progress, error));

@@ -19,6 +19,8 @@
 #ifndef FS_LOCKFILE_H
 #define FS_LOCKFILE_H
 
+#include <stdatomic.h>
+
 #include "base/progress.h"
 #include "fs/lock_seen.h"
 
@@ -29,7 +31,7 @@ struct lockfile {
     char stem[LOCK_NAME_SIZE];   /* what it is the lock of */
     char name[LOCK_NAME_SIZE];   /* .STEM.lock */
     char token[TOKEN_TEXT_SIZE]; /* of this acquisition */
-    uint64_t counter;            /* of the last beat */
+    _Atomic uint64_t counter;    /* of the last beat */
     unsigned missing;            /* beats in a row that found nothing under the name */
 };
 
@@ -55,10 +57,11 @@ unsigned lockfile_beat_ms(unsigned timeout_ms);
  * volume refuses is no loss. OK if none is held. */
 MUST_CHECK enum b10_reason lockfile_beat(struct lockfile *lock, struct b10_error *error);
 
-/* The last look before something others see: IN_PROGRESS unless our own lock stands there. OK if
- * none is held. */
-MUST_CHECK enum b10_reason lockfile_still_ours(const struct lockfile *lock,
-                                               struct progress *progress, struct b10_error *error);
+/* The last look before something others see: a beat, then IN_PROGRESS unless our own lock stands
+ * there. The beat comes first, so that whoever took us for dead just before sees that it was wrong.
+ * OK if none is held. */
+MUST_CHECK enum b10_reason lockfile_still_ours(struct lockfile *lock, struct progress *progress,
+                                               struct b10_error *error);
 
 /* Removes the lock if it is still ours; harmless on LOCKFILE_NONE, also twice. */
 void lockfile_release(struct lockfile *lock);

@@ -22,8 +22,8 @@
 /* The clock stands still but for pauses, in which the other side may act; it also acts right before
  * a rename, a link or the read of a name that only a test can hit. */
 static struct {
-    uint64_t now_ns;
-    unsigned pauses;
+    _Atomic uint64_t now_ns;
+    _Atomic unsigned pauses;
     void (*at_pause)(unsigned pause);
     void (*before_rename)(const char *from);
     void (*before_link)(const char *to);
@@ -516,6 +516,20 @@ static void the_last_look_waits_for_a_lock_to_be_put_back(void **state)
     assert_int_equal(lockfile_still_ours(&lock, NULL, NULL), B10_REASON_IN_PROGRESS);
 }
 
+static void whoever_judged_before_the_last_look_finds_that_it_was_wrong(void **state)
+{
+    (void)state;
+    SCOPED(lockfile) struct lockfile lock = LOCKFILE_NONE;
+    struct lock_seen judged;
+    bool removed = true;
+    assert_int_equal(acquire(&lock), B10_REASON_OK);
+    assert_int_equal(lock_seen_look(&judged, volume->fd, name, NULL, NULL), B10_REASON_OK);
+    assert_int_equal(lockfile_still_ours(&lock, NULL, NULL), B10_REASON_OK);
+    assert_int_equal(lock_seen_remove(volume->fd, "KEY", &judged, &removed, NULL), B10_REASON_OK);
+    assert_false(removed);
+    assert_lock_held(&lock);
+}
+
 /* ---- what is no lock ---- */
 
 static void make_text(void)
@@ -755,6 +769,7 @@ int main(void)
         TEST(a_beat_notices_another_holder_and_resurrects_nothing),
         TEST(a_lock_that_is_put_back_was_never_lost),
         TEST(the_last_look_waits_for_a_lock_to_be_put_back),
+        TEST(whoever_judged_before_the_last_look_finds_that_it_was_wrong),
         TEST(whatever_stands_in_the_locks_place_is_broken_after_the_timeout),
         TEST(an_unreadable_text_that_changes_is_in_progress),
         TEST(a_volume_without_links_is_locked_by_creating),

@@ -62,14 +62,10 @@ static void the_locks_holder_removes_its_keys_temporary_files_at_once(void **sta
     (void)state;
     put(".key." HEX_A ".tmp");
     put(".key." HEX_B ".tmp");
-    put(".key." HEX_A ".lock-new");
-    put(".key." HEX_A ".lock-old");
     put(".other." HEX_A ".tmp");
     sweep_as("key");
     assert_false(exists(".key." HEX_A ".tmp"));
     assert_false(exists(".key." HEX_B ".tmp"));
-    assert_false(exists(".key." HEX_A ".lock-new"));
-    assert_false(exists(".key." HEX_A ".lock-old"));
     assert_true(exists(".other." HEX_A ".tmp"));
     assert_non_null(strstr(saver.log, ".key." HEX_A ".tmp', which a dead saver left"));
 }
@@ -78,17 +74,17 @@ static void everything_else_goes_when_it_has_not_changed_for_the_timeout(void **
 {
     (void)state;
     static const char *const names[] = {".other." HEX_A ".tmp", ".other." HEX_A ".lock-new",
-                                        ".other." HEX_A ".lock-old"};
-    for (size_t i = 0; i < 3; i++)
+                                        ".other." HEX_A ".lock-old", ".key." HEX_A ".lock-old"};
+    for (size_t i = 0; i < 4; i++)
         put(names[i]);
     sweep_as("key");
     pass_s(59);
     sweep_as("key");
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 4; i++)
         assert_true(exists(names[i]));
     pass_s(1);
     sweep_as("key");
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 4; i++)
         assert_false(exists(names[i]));
 }
 
@@ -97,10 +93,10 @@ static void what_changes_stays(void **state)
     (void)state;
     put(".other." HEX_A ".tmp");
     for (int i = 0; i < 5; i++) {
-        char text[32];
+        char text[64];
         sweep_as("key");
         pass_s(59);
-        snprintf(text, sizeof(text), "%*d", i + 1, i);
+        snprintf(text, sizeof(text), "%d megabytes", i);
         scratch_text(saver.scratch, in_volume(".other." HEX_A ".tmp"), text);
     }
     sweep_as("key");
@@ -149,6 +145,26 @@ static void a_dead_process_of_this_host_loses_its_lock_at_once(void **state)
     sweep_as("key");
     assert_false(exists(".other.lock"));
     assert_non_null(strstr(saver.log, "of a dead saver"));
+}
+
+static void a_lock_on_its_way_goes_at_once_if_its_process_is_dead(void **state)
+{
+    (void)state;
+    struct process dead = savers_dead();
+    struct process self;
+    process_self(&self);
+    const char *const ways[] = {".key." HEX_A ".lock-new", ".key." HEX_A ".lock-old",
+                                ".other." HEX_A ".lock-new", ".other." HEX_A ".lock-old"};
+    for (int lives = 0; lives < 2; lives++) {
+        for (size_t i = 0; i < 4; i++) {
+            savers_put_lock(saver.scratch, "way", lives ? &self : &dead, 0);
+            assert_int_equal(renameat(saver.volume.dirfd, ".way.lock", saver.volume.dirfd, ways[i]),
+                             0);
+        }
+        sweep_as("key");
+        for (size_t i = 0; i < 4; i++)
+            assert_int_equal(exists(ways[i]), lives);
+    }
 }
 
 static void one_set_aside_archive_of_a_key_stays(void **state)
@@ -267,6 +283,7 @@ int main(void)
         TEST(a_silent_saver_whose_lock_beats_keeps_its_file),
         TEST(a_lock_that_stands_still_goes_and_then_its_file),
         TEST(a_dead_process_of_this_host_loses_its_lock_at_once),
+        TEST(a_lock_on_its_way_goes_at_once_if_its_process_is_dead),
         TEST(one_set_aside_archive_of_a_key_stays),
         TEST(nothing_that_is_not_ours_is_touched),
         TEST(who_has_lost_the_lock_removes_nothing_of_its_key),
