@@ -1,0 +1,244 @@
+/* The lock of a key as src/fs/lockfile.c, lock_seen.c and cache/save.c keep it, for `spin -a`.
+ *
+ * SAVERS savers meet a lock that a dead one left. Each looks, competes, breaks, writes its temporary
+ * file, looks a last time, publishes and releases, one step of the volume at a time. At any moment one
+ * of them may die (DEATHS times), or stall for longer than the timeout and go on later (STALLS times).
+ *
+ * Time is what the timeout makes of it: a lock has stood still for the timeout only if its holder does
+ * not beat, because it is dead, has stalled, or has ended. Whoever is awake beats in time.
+ *
+ * Verified, by assertions and because every process must come to its end:
+ *   - no lock stays for ever: who waits gets the lock or sees somebody else's at work, and a saver that
+ *     comes when all others have ended publishes;
+ *   - who publishes while the lock is not its own has stalled since it began its last look, or its lock
+ *     was taken by a breaker that was held up between its last look and its rename (`mistaken`);
+ *   - what is published is complete, and nobody sweeps the file of the one that holds the lock.
+ *
+ * -DUNLINK breaks a lock by unlinking its name instead of renaming it aside and looking again,
+ * -DNO_BEAT leaves out the beat before the last look, -DSWEEP_FIRST sweeps by a list that was read
+ * after the look. Each must fail.
+ */
+#ifndef SAVERS
+#define SAVERS 3
+#endif
+#ifndef DEATHS
+#define DEATHS 1
+#endif
+#ifndef STALLS
+#define STALLS 1
+#endif
+
+#define DEAD_SAVER SAVERS /* who left the lock that is there at first */
+#define LATER      (SAVERS + 1)
+#define ALL        (SAVERS + 2)
+#define NOBODY     255
+
+/* A saver acquires at most once, so its number is its token. */
+byte name = DEAD_SAVER; /* whose lock stands under the lock's name */
+byte aside[ALL];        /* what a saver has renamed aside */
+byte counter[ALL];      /* of its lock */
+bit  holds[ALL];        /* a lock, as far as it knows: it beats while it is awake */
+
+byte file[ALL];         /* its temporary file: NONE, BEGUN, COMPLETE */
+#define NONE     0
+#define BEGUN    1
+#define COMPLETE 2
+bool archive = false;   /* one is published, always a complete one */
+
+bit dead[ALL];
+bit stalled[ALL];
+bit ended[ALL];
+
+/* Of the proof, not of the protocol. */
+bit looking[ALL];       /* is between the beginning of its last look and its rename */
+bit late[ALL];          /* stalled there */
+bit mistaken[ALL];      /* its lock was renamed aside by one who had judged another */
+
+/* Each step of a saver is one of an awake one; a dead one takes none any more (`unless` below). */
+#define awake(p) (!stalled[p])
+/* Has stood still for the timeout. */
+#define stale(t) (!holds[t] || dead[t] || stalled[t])
+
+/* lock_seen_remove: of saver p: `judged` with counter `at`. */
+inline remove_lock(judged, at)
+{
+#ifdef UNLINK
+    atomic { awake(p) -> name = NOBODY }
+#else
+    if
+    :: atomic { awake(p) && !(name == judged && counter[judged] == at) -> skip }   /* another, or gone */
+    :: atomic { awake(p) && name == judged && counter[judged] == at -> skip }      /* the last look */
+       if
+       :: atomic { awake(p) && name == NOBODY -> skip }                            /* renamed by another */
+       :: atomic { awake(p) && name != NOBODY ->                                   /* rename aside */
+                   aside[p] = name; name = NOBODY;
+                   if
+                   :: !(aside[p] == judged && counter[judged] == at) -> mistaken[aside[p]] = 1
+                   :: else -> skip
+                   fi }
+          if
+          :: atomic { awake(p) && aside[p] == judged && counter[judged] == at ->   /* it is: unlink */
+                      aside[p] = NOBODY }
+          :: atomic { awake(p) && !(aside[p] == judged && counter[judged] == at) ->
+                      if                                                           /* put back by link */
+                      :: name == NOBODY -> name = aside[p]
+                      :: else -> skip                                              /* its holder has lost */
+                      fi }
+             atomic { awake(p) -> aside[p] = NOBODY }
+          fi
+       fi
+    fi
+#endif
+}
+
+/* sweep_own_key: list, look, remove what was listed. */
+#define list_files() listed = (file[0] != NONE) + 2 * (file[1] != NONE) + 4 * (file[2] != NONE)
+#define remove_file(q)                                                                             \
+    if                                                                                             \
+    :: (listed >> q) & 1 && q != p ->                                                              \
+       assert(!(name == q && holds[q] && file[q] != NONE)); /* never the holder's */               \
+       file[q] = NONE                                                                              \
+    :: else -> skip                                                                                \
+    fi
+
+inline sweep()
+{
+#ifdef SWEEP_FIRST
+    atomic { awake(p) -> mine = (name == p) }
+    atomic { awake(p) -> list_files() }
+#else
+    atomic { awake(p) -> list_files() }
+    atomic { awake(p) -> mine = (name == p) }
+#endif
+    if
+    :: atomic { awake(p) && mine -> remove_file(0); remove_file(1); remove_file(2); listed = 0; mine = 0 }
+    :: atomic { awake(p) && !mine -> listed = 0 } goto lost
+    fi
+}
+
+proctype Saver(byte p)
+{
+    byte seen = NOBODY;
+    byte at = 0;
+    bit  looked = 0;
+    bit  mine = 0;
+    byte listed = 0;
+
+    {
+    skip;
+look:
+    if
+    :: atomic { awake(p) && name == NOBODY -> looked = 1; seen = NOBODY } goto compete
+    :: atomic { awake(p) && name != NOBODY && !looked -> looked = 1; seen = name; at = counter[name] } goto watch
+    :: atomic { awake(p) && name != NOBODY && looked && name != seen -> skip } goto done /* IN_PROGRESS */
+    :: atomic { awake(p) && name != NOBODY && looked && name == seen -> skip } goto watch
+    fi;
+
+watch:  /* until it changes, or stood still for the timeout */
+    if
+    :: atomic { awake(p) && name == NOBODY -> seen = NOBODY } goto compete
+    :: atomic { awake(p) && name != NOBODY && (name != seen || counter[seen] != at) -> skip } goto done
+    :: atomic { awake(p) && name == seen && counter[seen] == at && stale(seen) -> skip }
+       remove_lock(seen, at);
+       seen = NOBODY; /* whatever stands there now is new */
+       goto look
+    fi;
+
+compete:  /* link of a private file, and what it says is not believed */
+    atomic { awake(p) ->
+             if
+             :: name == NOBODY -> name = p; holds[p] = 1
+             :: else -> skip
+             fi }
+    atomic { awake(p) -> mine = (name == p) }
+    if
+    :: mine -> skip
+    :: !mine && holds[p] -> goto lost /* taken from us before we knew that we had it */
+    :: else -> goto look
+    fi;
+
+    sweep();
+    atomic { awake(p) -> file[p] = BEGUN;
+             if  /* a beat that others may see */
+             :: counter[p]++
+             :: skip
+             fi }
+    atomic { awake(p) -> if :: file[p] == BEGUN -> file[p] = COMPLETE :: else -> skip fi }
+
+    /* lockfile_still_ours */
+#ifndef NO_BEAT
+    atomic { awake(p) -> looking[p] = 1; counter[p]++ }
+#endif
+    atomic { awake(p) -> looking[p] = 1; mine = (name == p) }
+    if
+    :: mine -> skip
+    :: else ->
+       if  /* once more, if it was about to be put back */
+       :: atomic { awake(p) && name == p -> skip }
+       :: atomic { awake(p) && name != p -> skip } goto lost
+       fi
+    fi;
+
+    /* rename of the file */
+    atomic { awake(p) ->
+             if
+             :: file[p] == COMPLETE ->
+                assert(name == p || late[p] || mistaken[p]);
+                archive = true; file[p] = NONE
+             :: else -> assert(file[p] == NONE) /* swept by a successor: there is nothing to rename */
+             fi;
+             looking[p] = 0; mine = 0;
+             at = counter[p] }
+
+    /* release */
+    remove_lock(p, at);
+    goto done;
+
+lost:
+    atomic { awake(p) -> file[p] = NONE; looking[p] = 0 }
+done:
+    atomic { awake(p) -> holds[p] = 0; ended[p] = 1; seen = NOBODY; at = 0; looked = 0; mine = 0 }
+    } unless { dead[p] }
+}
+
+/* Kills and stalls, and wakes up again. */
+proctype Fate()
+{
+    byte deaths = 0;
+    byte stalls = 0;
+    byte p = 0;
+end:
+    do
+    :: atomic { deaths < DEATHS ->
+                if :: p = 0 :: p = 1 :: p = 2 fi;
+                deaths++;
+                dead[p] = !ended[p] && !stalled[p];
+                p = 0 }
+    :: atomic { stalls < STALLS ->
+                if :: p = 0 :: p = 1 :: p = 2 fi;
+                stalls++;
+                stalled[p] = !ended[p] && !dead[p];
+                late[p] = late[p] || (stalled[p] && looking[p]);
+                p = 0 }
+    :: atomic { stalled[0] -> stalled[0] = 0 }
+    :: atomic { stalled[1] -> stalled[1] = 0 }
+    :: atomic { stalled[2] -> stalled[2] = 0 }
+    od
+}
+
+#define gone(p) (ended[p] || dead[p])
+
+/* Comes when nobody else is there any more. */
+proctype Later()
+{
+    gone(0) && gone(1) && gone(2) -> run Saver(LATER);
+    ended[LATER] -> assert(archive)
+}
+
+init
+{
+    atomic {
+        aside[0] = NOBODY; aside[1] = NOBODY; aside[2] = NOBODY; aside[LATER] = NOBODY;
+        run Saver(0); run Saver(1); run Saver(2); run Fate(); run Later()
+    }
+}
