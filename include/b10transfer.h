@@ -2,8 +2,8 @@
  *
  * Three layers, top to bottom:
  *
- *   1. Simple calls     five functions without arguments, settings from the environment.
- *   2. Full calls       the same five with a configuration, options, a report and an error record;
+ *   1. Simple calls     six functions without arguments, settings from the environment.
+ *   2. Full calls       the same six with a configuration, options, a report and an error record;
  *                       verification; copying of one file; load and save beside other work.
  *   3. Supporting parts configuration, settings table, names of codes, version.
  *
@@ -289,6 +289,78 @@ typedef struct b10_check_list {
     const b10_check *checks;
 } b10_check_list;
 
+/* One file that is here and not in the stored cache. */
+typedef struct b10_diff_file {
+    const char *directory; /* it lies in, the root's name first: "inductor/fxgraph/ab" */
+    const char *name;
+    uint64_t bytes; /* 0 for a symlink */
+} b10_diff_file;
+
+/* What this host has compiled that the stored cache lacks, by directory. One block: free with
+ * b10_diff_list_free(); `entry_size` is the stride (b10_diff_list_at walks by it). */
+typedef struct b10_diff_list {
+    uint32_t struct_size;
+    uint32_t entry_size;
+    char environment_key[B10_KEY_SIZE];
+    char archive[B10_PATH_SIZE]; /* compared with; "": there is none, everything is new */
+    uint64_t local_files;        /* files and symlinks that a save would pack */
+    uint64_t local_bytes;
+    uint64_t new_files; /* of them, not in the archive; also the number of entries here */
+    uint64_t new_bytes;
+    uint64_t new_directories; /* that hold new files */
+    const b10_diff_file *files;
+} b10_diff_list;
+
+/* Whether the stored cache helped. */
+typedef enum b10_warmth {
+    B10_WARMTH_UNKNOWN = 0, /* not compared */
+    B10_WARMTH_WARM = 1,    /* nothing was compiled that was not loaded */
+    B10_WARMTH_PARTLY = 2,  /* something was */
+    B10_WARMTH_COLD = 3,    /* nothing was loaded */
+    B10_WARMTH_FORCE32 = 0x7fffffff
+} b10_warmth;
+
+/* The parts of b10_serve_flow, in their order; bits. */
+typedef enum b10_serve_phase {
+    B10_SERVE_LOAD = 1,
+    B10_SERVE_WAIT = 2,   /* until the server is ready */
+    B10_SERVE_SETTLE = 4, /* until the cache is quiet, and compare it with what is stored */
+    B10_SERVE_SAVE = 8,
+    B10_SERVE_FORCE32 = 0x7fffffff
+} b10_serve_phase;
+
+/* What b10_serve_flow did. */
+typedef struct b10_serve_report {
+    uint32_t struct_size;
+    uint32_t reason;      /* same as b10_error.code */
+    uint32_t phases;      /* b10_serve_phase bits: those that were begun */
+    uint32_t load_status; /* OperationStatus; 0: not begun */
+    uint32_t load_reason;
+    uint32_t save_status; /* likewise */
+    uint32_t save_reason;
+    uint32_t ready;        /* 1: the server was ready */
+    uint32_t http_status;  /* of the last answer; 0: none */
+    uint32_t quiet;        /* 1: the cache was quiet; 0: it was still being written, or not asked */
+    uint32_t warmth;       /* a b10_warmth */
+    uint32_t threads_left; /* as in b10_report, of all phases */
+    uint64_t tries;        /* questions to the server */
+    uint64_t load_ns;
+    uint64_t wait_ns;
+    uint64_t settle_ns;
+    uint64_t save_ns;
+    uint64_t wall_ns;     /* whole call */
+    uint64_t local_files; /* as in b10_diff_list, before the save */
+    uint64_t local_bytes;
+    uint64_t new_files;
+    uint64_t new_bytes;
+    uint64_t new_directories;
+    b10_report *load;  /* the caller's, NULL allowed: what the load did, filled if it was begun */
+    b10_report *save;  /* the caller's, NULL allowed: what the save did, likewise */
+    char verdict[512]; /* "warm: 219 of 219 files from the cache"; "" if not compared */
+    char load_message[512]; /* why the load did not end in SUCCESS; cut off if longer */
+    char save_message[512];
+} b10_serve_report;
+
 /* What verification of one archive found. */
 typedef struct b10_verify_report {
     uint32_t struct_size;
@@ -338,13 +410,19 @@ B10_API OperationStatus b10_list_available_caches(b10_cache_list **list);
 /* Removes the contents of the local cache directory; see b10_clear().  Threads: any.  Since: 0.1 */
 B10_API OperationStatus b10_clear_local_cache(void);
 
+/* Beside a model server that starts: loads, waits until it serves, saves; see b10_serve_flow().
+ * Threads: any.  Blocks: until the server is ready, at most B10_TRANSFER_TIMEOUT_S, and saved.
+ * Since: 0.1 */
+B10_API OperationStatus b10_save_vllm_compile_cache(void);
+
 #ifndef B10_NO_SHORT_NAMES
-/* Aliases of the five above, under the names that users of the Python package know. */
+/* Aliases of the six above, under the names that users of the Python package know. */
 B10_API OperationStatus load_compile_cache(void);
 B10_API OperationStatus save_compile_cache(void);
 B10_API OperationStatus get_cache_info(b10_cache_info *info);
 B10_API OperationStatus list_available_caches(b10_cache_list **list);
 B10_API OperationStatus clear_local_cache(void);
+B10_API OperationStatus save_vllm_compile_cache(void);
 #endif
 
 /* The error record of the last simple call of the calling thread. Never NULL; the pointer stays
@@ -382,7 +460,8 @@ typedef struct b10_progress {
     uint32_t struct_size;
     uint32_t phase_is_final; /* 1 in the last report of a successful operation */
     /* save: "scan", "merge", "compare", "pack", "publish"; load: "unpack", "install"; "copy"; "verify", also
-     * of a load that finds damage */
+     * of a load that finds damage; "compare" of a diff; the flow: "load" and "save", each followed
+     * by its own, "wait", "settle", "compare" */
     const char *phase;
     uint64_t bytes_done; /* unpacked bytes */
     uint64_t bytes_total;
@@ -407,6 +486,11 @@ B10_API void b10_cancel_token_free(b10_cancel_token *token); /* NULL is fine */
  * Threads: any, and in signal handlers.  Since: 0.1 */
 B10_API void b10_cancel(b10_cancel_token *token);
 
+/* b10_serve_flow: whether the server is ready, asked every B10_TRANSFER_INTERVAL_S on the thread
+ * that made the call, no lock held, in place of B10_TRANSFER_VLLM_URL: 1 ready, 0 not yet, negative:
+ * it never will be (the flow ends with ERROR/CANCELLED). */
+typedef int (*b10_ready_fn)(void *user);
+
 /* Callbacks and token; NULL members are not used. */
 typedef struct b10_options {
     uint32_t struct_size;
@@ -416,6 +500,11 @@ typedef struct b10_options {
     b10_progress_fn progress;
     void *progress_user;
     b10_cancel_token *cancel;
+    /* b10_serve_flow only */
+    b10_ready_fn ready;
+    void *ready_user;
+    uint32_t serve_phases; /* b10_serve_phase bits; 0: all */
+    uint32_t reserved_2;
 } b10_options;
 
 /* Common to the full calls: `config` NULL means settings from the environment only; `options`,
@@ -508,6 +597,41 @@ B10_API void b10_check_list_free(b10_check_list *list);
 
 /* Check `index` of a list, NULL beyond its end.  Since: 0.1 */
 B10_API const b10_check *b10_check_list_at(const b10_check_list *list, size_t index);
+
+/* Compares what is here with the stored cache of this environment (the first of the search path):
+ * what a save in mode `merge` would add to it. Empty after a warm start: then the cache was
+ * effective. On SUCCESS *list is to be freed with b10_diff_list_free(); otherwise it is NULL.
+ *   SUCCESS  also without a stored cache: then everything is new
+ *   SKIPPED  NOTHING_LOCAL, NO_KEY
+ *   ERROR    DISABLED, CONFIG, CORRUPT, UNSAFE, FORMAT, IO, DENIED, NO_MEMORY, CANCELLED, TIMEOUT
+ * Threads: any.  Blocks: while it reads disk and volume.  Since: 0.1 */
+B10_API OperationStatus b10_diff(const b10_config *config, const b10_options *options,
+                                 b10_diff_list **list, b10_error *error);
+
+/* Frees a list; NULL is fine.  Since: 0.1 */
+B10_API void b10_diff_list_free(b10_diff_list *list);
+
+/* File `index` of a list, NULL beyond the end.  Since: 0.1 */
+B10_API const b10_diff_file *b10_diff_list_at(const b10_diff_list *list, size_t index);
+
+/* Beside a model server that starts at the same moment: loads (mode `merge` unless B10_LOAD_MODE is
+ * set), waits until the server is ready, waits until its cache has been quiet for 5 s (at most
+ * 120 s), says whether the stored cache helped, and saves (mode `merge` unless B10_SAVE_MODE is set).
+ *
+ * Ready is HTTP status 200 from B10_TRANSFER_VLLM_URL, or what options->ready says. A load that
+ * fails is told in the report and the log, and the flow goes on: the server compiles then, and
+ * what it compiled is saved. Each phase is bounded by itself: load and save as b10_load and b10_save
+ * are, the waiting by B10_TRANSFER_TIMEOUT_S.
+ *
+ * The status is that of the last phase, mostly the save's:
+ *   SUCCESS  saved
+ *   SKIPPED  as b10_save: ALREADY_SAVED after a warm start, CHURN, …
+ *   ERROR    DISABLED, CONFIG: at once; TIMEOUT: the server was not ready in time; DENIED: it is
+ *            there but wants a key (HTTP status 401, 403); CANCELLED; else as b10_save
+ * Threads: any.  Blocks: as long as the phases take.  Leaves: what b10_load and b10_save leave.
+ * Since: 0.1 */
+B10_API OperationStatus b10_serve_flow(const b10_config *config, const b10_options *options,
+                                       b10_serve_report *report, b10_error *error);
 
 /* Copies one regular file, keeping its permission bits and modification time: into a temporary name
  * beside `dest`, then by rename; missing parent directories are created; free space stays above the

@@ -141,6 +141,17 @@ OperationStatus full_list(const b10_config *config, const b10_options *options,
     return status;
 }
 
+static OperationStatus full_diff(const b10_config *config, const b10_options *options,
+                                 b10_diff_list **list, b10_error *error)
+{
+    void *found = NULL;
+    OperationStatus status = run_listing(&operation_diff, "b10_diff", config, options,
+                                         list != NULL ? &found : NULL, error);
+    if (list != NULL)
+        *list = found;
+    return status;
+}
+
 static enum b10_reason verify_steps(struct call *call, const b10_config *config,
                                     const b10_options *options, const char *archive,
                                     b10_verify_report *result, b10_error *error)
@@ -236,6 +247,30 @@ OperationStatus b10_doctor(const b10_config *config, const b10_options *options,
     if (list != NULL)
         *list = found;
     return status;
+}
+
+OperationStatus b10_diff(const b10_config *config, const b10_options *options, b10_diff_list **list,
+                         b10_error *error)
+{
+    return full_diff(config, options, list, error);
+}
+
+void b10_diff_list_free(b10_diff_list *list)
+{
+    free(list);
+}
+
+const b10_diff_file *b10_diff_list_at(const b10_diff_list *list, size_t index)
+{
+    if (list == NULL)
+        return NULL;
+    return boundary_item(list->files, list->new_files, list->entry_size, index);
+}
+
+OperationStatus b10_serve_flow(const b10_config *config, const b10_options *options,
+                               b10_serve_report *report, b10_error *error)
+{
+    return full_serve(config, options, report, error);
 }
 
 OperationStatus b10_transfer_file(const b10_config *config, const b10_options *options,

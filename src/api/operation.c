@@ -6,12 +6,14 @@
 #include "api/boundary.h"
 #include "base/guard.h"
 #include "cache/clear.h"
+#include "cache/diff.h"
 #include "cache/doctor.h"
 #include "cache/explain.h"
 #include "cache/inspect.h"
 #include "cache/load.h"
 #include "cache/save.h"
 #include "cache/transfer.h"
+#include "server/flow.h"
 
 /* ---- what each of them does, on its job's thread ---- */
 
@@ -29,6 +31,8 @@ struct operation_kind {
                             struct b10_error *error);
     enum settings_need need;
     bool writes_volume; /* B10_SAVE_TIMEOUT_SECONDS counts, not B10_LOAD_TIMEOUT_SECONDS */
+    flow_phase_fn flow; /* in place of work: a part of b10_serve_flow, and not its end */
+    bool waits;         /* neither counts */
     size_t record_size; /* of the result, a struct that begins with its struct_size; 0: a list */
 };
 
@@ -62,6 +66,15 @@ static enum b10_reason work_list(struct operation *operation, struct log *log,
     (void)log;
     struct b10_cache_list *list = NULL;
     TRY(inspect_list(&operation->settings, &list, progress, error));
+    operation->result = list;
+    return B10_REASON_OK;
+}
+
+static enum b10_reason work_diff(struct operation *operation, struct log *log,
+                                 struct progress *progress, struct b10_error *error)
+{
+    struct b10_diff_list *list = NULL;
+    TRY(diff_cache(&operation->settings, NULL, &list, log, progress, error));
     operation->result = list;
     return B10_REASON_OK;
 }
@@ -117,12 +130,22 @@ const struct operation_kind operation_explain = {.work = work_explain, .need = S
 const struct operation_kind operation_doctor = {.work = work_doctor,
                                                 .need = SETTINGS_LOCAL,
                                                 .writes_volume = true};
+const struct operation_kind operation_diff = {.work = work_diff, .need = SETTINGS_VOLUME};
 const struct operation_kind operation_verify = {.work = work_verify,
                                                 .need = SETTINGS_LOCAL,
                                                 .record_size = sizeof(struct b10_verify_report)};
 const struct operation_kind operation_transfer = {.work = work_transfer,
                                                   .need = SETTINGS_LOCAL,
                                                   .writes_volume = true};
+
+#define FLOW_PHASE(function)                                                                       \
+    .flow = (function), .need = SETTINGS_VOLUME, .record_size = sizeof(struct flow)
+
+const struct operation_kind operation_flow_load = {FLOW_PHASE(flow_load)};
+const struct operation_kind operation_flow_wait = {FLOW_PHASE(flow_wait), .waits = true};
+const struct operation_kind operation_flow_settle = {FLOW_PHASE(flow_settle), .waits = true};
+const struct operation_kind operation_flow_compare = {FLOW_PHASE(flow_compare)};
+const struct operation_kind operation_flow_save = {FLOW_PHASE(flow_save), .writes_volume = true};
 
 /* ---- its life ---- */
 
@@ -168,6 +191,8 @@ enum b10_reason operation_prepare(struct operation **out, const struct operation
     const char *texts[] = {first, second};
     *out = NULL;
     TRY(call_given(call, config));
+    if (kind->flow != NULL)
+        TRY(given_for_server(call->given, &call->error));
     SCOPED(operation) struct operation *operation = calloc(1, sizeof(*operation));
     if (operation == NULL)
         return error_no_memory(&call->error);
@@ -190,9 +215,12 @@ static enum b10_reason run(void *state, struct log *log, struct progress *progre
     const struct operation_kind *kind = operation->kind;
     struct settings *settings = &operation->settings;
     TRY(settings_read(settings, operation->given, kind->need, log, error));
-    progress_limit(progress,
-                   kind->writes_volume ? settings->save_timeout_s : settings->load_timeout_s);
+    if (!kind->waits)
+        progress_limit(progress,
+                       kind->writes_volume ? settings->save_timeout_s : settings->load_timeout_s);
     TRY(progress_step(progress, error));
+    if (kind->flow != NULL)
+        return kind->flow(operation->result, settings, log, progress, error);
     TRY(kind->work(operation, log, progress, error));
     progress_final(progress);
     return B10_REASON_OK;

@@ -21,6 +21,13 @@ extern const struct operation_kind operation_clear;
 extern const struct operation_kind operation_info;
 extern const struct operation_kind operation_list;
 extern const struct operation_kind operation_explain;
+extern const struct operation_kind operation_diff;
+/* phases of b10_serve_flow; the record is a struct flow */
+extern const struct operation_kind operation_flow_load;
+extern const struct operation_kind operation_flow_wait;
+extern const struct operation_kind operation_flow_settle;
+extern const struct operation_kind operation_flow_compare;
+extern const struct operation_kind operation_flow_save;
 extern const struct operation_kind operation_verify;
 extern const struct operation_kind operation_doctor;
 extern const struct operation_kind operation_transfer;
@@ -53,6 +60,8 @@ OperationStatus full_clear(const b10_config *config, const b10_options *options,
                            b10_error *error);
 OperationStatus full_info(const b10_config *config, const b10_options *options,
                           b10_cache_info *info, b10_error *error);
+OperationStatus full_serve(const b10_config *config, const b10_options *options,
+                           b10_serve_report *report, b10_error *error);
 OperationStatus full_list(const b10_config *config, const b10_options *options,
                           b10_cache_list **list, b10_error *error);
 

@@ -33,6 +33,11 @@ OperationStatus b10_clear_local_cache(void)
     return full_clear(NULL, NULL, NULL, &last_error);
 }
 
+OperationStatus b10_save_vllm_compile_cache(void)
+{
+    return full_serve(NULL, NULL, NULL, &last_error);
+}
+
 #ifdef B10_SHORT_NAMES
 #define ALIAS_OF(name) __attribute__((alias(#name)))
 
@@ -41,6 +46,7 @@ OperationStatus save_compile_cache(void) ALIAS_OF(b10_save_compile_cache);
 OperationStatus get_cache_info(b10_cache_info *info) ALIAS_OF(b10_get_cache_info);
 OperationStatus list_available_caches(b10_cache_list **list) ALIAS_OF(b10_list_available_caches);
 OperationStatus clear_local_cache(void) ALIAS_OF(b10_clear_local_cache);
+OperationStatus save_vllm_compile_cache(void) ALIAS_OF(b10_save_vllm_compile_cache);
 #endif
 
 const b10_error *b10_last_error(void)

@@ -45,6 +45,9 @@ enum b10_reason error_errno(struct b10_error *error, int sys_errno, const char *
  * IO. */
 enum b10_reason error_reason_of(int sys_errno);
 
+/* "ABSENT"; "UNKNOWN" for what is none. Static storage. */
+const char *error_name(uint32_t reason);
+
 /* NO_MEMORY with a fixed message. */
 enum b10_reason error_no_memory(struct b10_error *error);
 

@@ -54,6 +54,9 @@ static enum b10_reason take_environment(struct given *given, struct b10_error *e
         [GIVEN_DEVICE_ORDER] = "CUDA_DEVICE_ORDER",
         [GIVEN_PATH] = "PATH",
         [GIVEN_CXX] = "CXX",
+        [GIVEN_VLLM_API_KEY] = "VLLM_API_KEY",
+        [GIVEN_CA_BUNDLE] = "CURL_CA_BUNDLE",
+        [GIVEN_CERT_FILE] = "SSL_CERT_FILE",
     };
     for (size_t i = 0; i < GIVEN_VARIABLE_COUNT; i++)
         TRY(copy_text(&given->variables[i], getenv(names[i]), error));
@@ -81,6 +84,19 @@ const char *given_shared_dir(const struct given *given)
 {
     const char *value = given->values[SETTING_SHARED_DIR];
     return value != NULL ? value : setting_row(SETTING_SHARED_DIR)->default_value;
+}
+
+enum b10_reason given_for_server(struct given *given, struct b10_error *error)
+{
+    static const struct {
+        enum setting_id id;
+        const char *value;
+    } usual[] = {{SETTING_LOAD_MODE, "merge"}, {SETTING_SAVE_MODE, "merge"}};
+    for (size_t i = 0; i < sizeof(usual) / sizeof(*usual); i++) {
+        if (given->values[usual[i].id] == NULL)
+            TRY(copy_text(&given->values[usual[i].id], usual[i].value, error));
+    }
+    return B10_REASON_OK;
 }
 
 void given_free(struct given *given)
@@ -157,6 +173,16 @@ static enum b10_reason read_programs(struct settings *settings, const struct giv
     return copy_text(&settings->cxx, given->variables[GIVEN_CXX], error);
 }
 
+/* As the curl command has it. */
+static enum b10_reason read_ca_file(struct settings *settings, const struct given *given,
+                                    struct b10_error *error)
+{
+    const char *bundle = given->variables[GIVEN_CA_BUNDLE];
+    const char *file = given->variables[GIVEN_CERT_FILE];
+    const char *chosen = bundle != NULL && *bundle != '\0' ? bundle : file;
+    return copy_text(&settings->ca_file, chosen != NULL && *chosen != '\0' ? chosen : NULL, error);
+}
+
 static enum b10_reason read_recorded(struct settings *settings, const struct given *given,
                                      struct b10_error *error)
 {
@@ -194,6 +220,7 @@ enum b10_reason settings_read(struct settings *settings, const struct given *giv
         TRY(setting_need(&reading, (enum setting_id)i, error));
     TRY(read_cuda(&fresh, given, error));
     TRY(read_programs(&fresh, given, error));
+    TRY(read_ca_file(&fresh, given, error));
     TRY(read_recorded(&fresh, given, error));
     fresh.temporary_dir = HEAP_TAKE(reading.host.temporary_dir);
     fresh.home_dir = HEAP_TAKE(reading.host.home_dir);
@@ -219,6 +246,9 @@ void settings_release(struct settings *settings)
     free(settings->program_path);
     free(settings->cxx);
     free(settings->python_prefix);
+    free(settings->server_url);
+    free(settings->server_token);
+    free(settings->ca_file);
     recorded_release(&settings->recorded);
     for (size_t i = 0; i < settings->root_count; i++) {
         free(settings->roots[i].name);

@@ -64,8 +64,13 @@ struct settings {
     char *cxx;           /* owned: CXX; NULL if unset */
     char *python_prefix; /* owned: path of the Python environment, "" if unknown */
     int compression_level;
-    unsigned threads; /* 0: automatic */
-    int log_level;    /* b10_log_level */
+    unsigned threads;   /* 0: automatic */
+    int log_level;      /* b10_log_level */
+    char *server_url;   /* owned: of what says that the server is ready; valid */
+    char *server_token; /* owned: "" for none; never shown */
+    char *ca_file;      /* owned: CURL_CA_BUNDLE or SSL_CERT_FILE; NULL: neither */
+    unsigned wait_timeout_s;
+    unsigned wait_interval_s;
     /* owned: what an archive records of the environment; python_prefix is in it */
     struct recorded recorded;
 };
@@ -90,6 +95,9 @@ MUST_CHECK enum b10_reason given_take(struct given **out, const struct b10_confi
 
 /* B10FS_CACHE_DIR as it was given, unchecked: for messages. */
 const char *given_shared_dir(const struct given *given);
+
+/* What is not set means to whoever starts a server: modes `merge`. */
+MUST_CHECK enum b10_reason given_for_server(struct given *given, struct b10_error *error);
 void given_free(struct given *given); /* NULL is fine */
 void given_guard(struct given **given);
 

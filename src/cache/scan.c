@@ -193,6 +193,55 @@ enum b10_reason scan_measure(const struct settings *settings, uint64_t *files, u
     }
 }
 
+/* ---- is anybody writing? ---- */
+
+static void add_activity(struct scan_activity *activity, const struct stat *stat)
+{
+    const int64_t mtime_ns =
+        (int64_t)stat->st_mtim.tv_sec * 1000000000 + (int64_t)stat->st_mtim.tv_nsec;
+    activity->entries++;
+    if (S_ISREG(stat->st_mode))
+        activity->bytes += (uint64_t)stat->st_size;
+    /* a directory's changes with every lock in it */
+    if (!S_ISDIR(stat->st_mode) && mtime_ns > activity->newest_ns)
+        activity->newest_ns = mtime_ns;
+}
+
+static enum b10_reason look_at_root(const struct settings *settings, const char *name,
+                                    const char *origin, struct scan_activity *activity,
+                                    struct progress *progress, struct b10_error *error)
+{
+    SCOPED(fd) int root = -1;
+    SCOPED(scan)
+    struct scan scan = {
+        .settings = settings, .name = name, .origin = origin, .whole = true, .progress = progress};
+    bool more;
+    TRY(open_root(&root, origin, error));
+    if (root < 0)
+        return B10_REASON_OK;
+    TRY(scan_open(&scan, root, error));
+    TRY(scan_next(&scan, &more, error));
+    while (more) {
+        add_activity(activity, &scan.entry.stat);
+        TRY(scan_next(&scan, &more, error));
+    }
+    return B10_REASON_OK;
+}
+
+enum b10_reason scan_look(const struct settings *settings, struct scan_activity *activity,
+                          struct progress *progress, struct b10_error *error)
+{
+    struct b10_error unread = ERROR_NONE;
+    *activity = (struct scan_activity){.entries = 0};
+    (void)!look_at_root(settings, settings->kind, settings->local_dir, activity, progress, &unread);
+    for (size_t i = 0; i < settings->root_count; i++) {
+        const struct settings_root *root = &settings->roots[i];
+        if (!path_is_within(root->path, settings->local_dir))
+            (void)!look_at_root(settings, root->name, root->path, activity, progress, &unread);
+    }
+    return progress_check(progress, error);
+}
+
 /* ---- everything ---- */
 
 /* From the entry already at hand to the end. */

@@ -36,4 +36,17 @@ MUST_CHECK enum b10_reason scan_measure(const struct settings *settings, uint64_
                                         uint64_t *bytes, struct progress *progress,
                                         struct b10_error *error);
 
+/* What tells that somebody writes: counts, sizes and times of everything that a save would pack. */
+struct scan_activity {
+    uint64_t entries; /* directories too */
+    uint64_t bytes;
+    int64_t newest_ns; /* of the modification times, since the epoch */
+};
+
+/* The main root and what lies inside it, and the further roots outside it; one that is not there or
+ * cannot be read counts as empty. */
+MUST_CHECK enum b10_reason scan_look(const struct settings *settings,
+                                     struct scan_activity *activity, struct progress *progress,
+                                     struct b10_error *error);
+
 #endif

@@ -246,6 +246,38 @@ static const struct setting table[SETTING_COUNT] = {
                            "--explain`, never part of the key.",
             .read = setting_read_python_prefix,
         },
+    [SETTING_SERVER_URL] =
+        {
+            .name = "B10_TRANSFER_VLLM_URL",
+            .default_value = "http://127.0.0.1:8000/v1/models",
+            .rule = "http:// or https://, no user name; https needs libcurl.so.4",
+            .description = "What answers with HTTP status 200 once the server is ready.",
+            .read = setting_read_url,
+        },
+    [SETTING_SERVER_TOKEN] =
+        {
+            .name = "B10_TRANSFER_VLLM_API_KEY",
+            .default_text = "VLLM_API_KEY",
+            .rule = "printable ASCII without spaces, at most 4096 bytes; or empty",
+            .description = "Sent as a bearer token to B10_TRANSFER_VLLM_URL; never shown or logged.",
+            .read = setting_read_token,
+        },
+    [SETTING_WAIT_TIMEOUT] =
+        {
+            .name = "B10_TRANSFER_TIMEOUT_S",
+            .default_value = "1800",
+            .rule = "1 to 86400",
+            .description = "How long the flow waits for the server to become ready.",
+            .read = setting_read_number,
+        },
+    [SETTING_WAIT_INTERVAL] =
+        {
+            .name = "B10_TRANSFER_INTERVAL_S",
+            .default_value = "2",
+            .rule = "1 to 3600",
+            .description = "How long the flow waits before it asks the server again.",
+            .read = setting_read_number,
+        },
     [SETTING_LOG_LEVEL] =
         {
             .name = "B10_LOG_LEVEL",

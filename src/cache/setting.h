@@ -43,6 +43,10 @@ enum setting_id {
     SETTING_ENVIRONMENT_KEY,
     SETTING_GPU_PROBE,
     SETTING_PYTHON_PREFIX,
+    SETTING_SERVER_URL,
+    SETTING_SERVER_TOKEN,
+    SETTING_WAIT_TIMEOUT,
+    SETTING_WAIT_INTERVAL,
     SETTING_LOG_LEVEL,
     SETTING_COUNT
 };
@@ -62,6 +66,9 @@ enum given_variable {
     GIVEN_DEVICE_ORDER,
     GIVEN_PATH,
     GIVEN_CXX,
+    GIVEN_VLLM_API_KEY,
+    GIVEN_CA_BUNDLE,
+    GIVEN_CERT_FILE,
     GIVEN_VARIABLE_COUNT
 };
 
@@ -138,6 +145,10 @@ enum b10_reason setting_read_key(struct reading *, const struct setting *, const
                                  struct b10_error *);
 enum b10_reason setting_read_gpu_probe(struct reading *, const struct setting *, const char *,
                                        struct b10_error *);
+enum b10_reason setting_read_url(struct reading *, const struct setting *, const char *,
+                                 struct b10_error *);
+enum b10_reason setting_read_token(struct reading *, const struct setting *, const char *,
+                                   struct b10_error *);
 /* setting_paths.c, */
 enum b10_reason setting_read_local(struct reading *, const struct setting *, const char *,
                                    struct b10_error *);

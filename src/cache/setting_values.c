@@ -4,10 +4,13 @@
 #include <string.h>
 
 #include "base/parse.h"
+#include "base/url.h"
 #include "cache/setting.h"
 #include "env/facts.h"
 #include "env/gpu.h"
 #include "env/key.h"
+
+enum { TOKEN_LIMIT = 4096 };
 
 static const uint64_t bytes_per_mb = UINT64_C(1) << 20;
 
@@ -130,25 +133,45 @@ enum b10_reason setting_read_capped(struct reading *reading, const struct settin
 
 /* ---- other numbers ---- */
 
-enum b10_reason setting_read_number(struct reading *reading, const struct setting *row,
-                                    const char *value, struct b10_error *error)
+struct numbered {
+    enum setting_id id;
+    uint64_t low;
+    uint64_t high;
+};
+
+static const struct numbered numbered[] = {
+    {SETTING_COMPRESSION_LEVEL, 1, 19}, {SETTING_THREADS, 0, 64},
+    {SETTING_LOAD_TIMEOUT, 0, 86400},   {SETTING_SAVE_TIMEOUT, 0, 86400},
+    {SETTING_WAIT_TIMEOUT, 1, 86400},   {SETTING_WAIT_INTERVAL, 1, 3600},
+};
+
+static void keep_numbered(struct settings *settings, enum setting_id id, unsigned number)
 {
-    struct settings *settings = reading->settings;
-    const enum setting_id id = setting_id(row);
-    const uint64_t low = id == SETTING_COMPRESSION_LEVEL ? 1 : 0;
-    const uint64_t high = id == SETTING_COMPRESSION_LEVEL ? 19 : id == SETTING_THREADS ? 64 : 86400;
-    uint64_t number;
-    if (!parse_u64(value, &number) || number < low || number > high)
-        return setting_bad(error, row, value, "must be a whole number from %llu to %llu",
-                           (unsigned long long)low, (unsigned long long)high);
     if (id == SETTING_COMPRESSION_LEVEL)
         settings->compression_level = (int)number;
     else if (id == SETTING_THREADS)
-        settings->threads = (unsigned)number;
+        settings->threads = number;
     else if (id == SETTING_LOAD_TIMEOUT)
-        settings->load_timeout_s = (unsigned)number;
+        settings->load_timeout_s = number;
+    else if (id == SETTING_SAVE_TIMEOUT)
+        settings->save_timeout_s = number;
+    else if (id == SETTING_WAIT_TIMEOUT)
+        settings->wait_timeout_s = number;
     else
-        settings->save_timeout_s = (unsigned)number;
+        settings->wait_interval_s = number;
+}
+
+enum b10_reason setting_read_number(struct reading *reading, const struct setting *row,
+                                    const char *value, struct b10_error *error)
+{
+    const struct numbered *rule = numbered;
+    uint64_t number;
+    while (rule->id != setting_id(row))
+        rule++;
+    if (!parse_u64(value, &number) || number < rule->low || number > rule->high)
+        return setting_bad(error, row, value, "must be a whole number from %llu to %llu",
+                           (unsigned long long)rule->low, (unsigned long long)rule->high);
+    keep_numbered(reading->settings, rule->id, (unsigned)number);
     return number_text(reading, row, number, error);
 }
 
@@ -254,4 +277,46 @@ enum b10_reason setting_read_gpu_probe(struct reading *reading, const struct set
     for (char *c = text; c != NULL && *c != '\0'; c++)
         *c = lower(*c);
     return setting_text(reading, row, text, error);
+}
+
+/* ---- the server ---- */
+
+enum b10_reason setting_read_url(struct reading *reading, const struct setting *row,
+                                 const char *value, struct b10_error *error)
+{
+    struct url url;
+    const char *problem = url_parse(&url, value);
+    if (problem != NULL) /* without the value: it may hold a password */
+        return error_set(error, B10_REASON_CONFIG, "%s %s", row->name, problem);
+    return keep(reading, row, &reading->settings->server_url, value, error);
+}
+
+static bool is_token(const char *text)
+{
+    for (const char *c = text; *c != '\0'; c++) {
+        if (*c <= ' ' || *c > '~')
+            return false;
+    }
+    return strlen(text) <= TOKEN_LIMIT;
+}
+
+/* vLLM's own variable is judged by vLLM; what cannot be sent is not. */
+static const char *usual_token(const struct reading *reading, const struct setting *row)
+{
+    const char *token = reading->given->variables[GIVEN_VLLM_API_KEY];
+    if (token == NULL || is_token(token))
+        return token != NULL ? token : "";
+    log_warn(reading->log, "VLLM_API_KEY is not used as %s: it is not %s", row->name, row->rule);
+    return "";
+}
+
+/* Neither the text in force nor a message holds it. */
+enum b10_reason setting_read_token(struct reading *reading, const struct setting *row,
+                                   const char *value, struct b10_error *error)
+{
+    const char *token = value != NULL ? value : usual_token(reading, row);
+    if (!is_token(token))
+        return error_set(error, B10_REASON_CONFIG, "%s must be %s", row->name, row->rule);
+    TRY(keep(reading, row, &reading->settings->server_token, token, error));
+    return *token == '\0' ? B10_REASON_OK : setting_text(reading, row, strdup("(hidden)"), error);
 }

@@ -33,6 +33,10 @@ static void print_error_and_callbacks(void)
     MEMBER(b10_options, progress);
     MEMBER(b10_options, progress_user);
     MEMBER(b10_options, cancel);
+    MEMBER(b10_options, ready);
+    MEMBER(b10_options, ready_user);
+    MEMBER(b10_options, serve_phases);
+    MEMBER(b10_options, reserved_2);
     STRUCT(b10_setting);
     MEMBER(b10_setting, struct_size);
     MEMBER(b10_setting, reserved);
@@ -172,6 +176,58 @@ static void print_verify_report(void)
     MEMBER(b10_verify_report, facts);
 }
 
+static void print_diff(void)
+{
+    STRUCT(b10_diff_file);
+    MEMBER(b10_diff_file, directory);
+    MEMBER(b10_diff_file, name);
+    MEMBER(b10_diff_file, bytes);
+    STRUCT(b10_diff_list);
+    MEMBER(b10_diff_list, struct_size);
+    MEMBER(b10_diff_list, entry_size);
+    MEMBER(b10_diff_list, environment_key);
+    MEMBER(b10_diff_list, archive);
+    MEMBER(b10_diff_list, local_files);
+    MEMBER(b10_diff_list, local_bytes);
+    MEMBER(b10_diff_list, new_files);
+    MEMBER(b10_diff_list, new_bytes);
+    MEMBER(b10_diff_list, new_directories);
+    MEMBER(b10_diff_list, files);
+}
+
+static void print_serve_report(void)
+{
+    STRUCT(b10_serve_report);
+    MEMBER(b10_serve_report, struct_size);
+    MEMBER(b10_serve_report, reason);
+    MEMBER(b10_serve_report, phases);
+    MEMBER(b10_serve_report, load_status);
+    MEMBER(b10_serve_report, load_reason);
+    MEMBER(b10_serve_report, save_status);
+    MEMBER(b10_serve_report, save_reason);
+    MEMBER(b10_serve_report, ready);
+    MEMBER(b10_serve_report, http_status);
+    MEMBER(b10_serve_report, quiet);
+    MEMBER(b10_serve_report, warmth);
+    MEMBER(b10_serve_report, threads_left);
+    MEMBER(b10_serve_report, tries);
+    MEMBER(b10_serve_report, load_ns);
+    MEMBER(b10_serve_report, wait_ns);
+    MEMBER(b10_serve_report, settle_ns);
+    MEMBER(b10_serve_report, save_ns);
+    MEMBER(b10_serve_report, wall_ns);
+    MEMBER(b10_serve_report, local_files);
+    MEMBER(b10_serve_report, local_bytes);
+    MEMBER(b10_serve_report, new_files);
+    MEMBER(b10_serve_report, new_bytes);
+    MEMBER(b10_serve_report, new_directories);
+    MEMBER(b10_serve_report, load);
+    MEMBER(b10_serve_report, save);
+    MEMBER(b10_serve_report, verdict);
+    MEMBER(b10_serve_report, load_message);
+    MEMBER(b10_serve_report, save_message);
+}
+
 static void print_values(void)
 {
     STRUCT(OperationStatus);
@@ -213,6 +269,16 @@ static void print_values(void)
     VALUE(B10_MATCH_FALLBACK);
     VALUE(B10_MATCH_OTHER);
     VALUE(B10_MATCH_UNREADABLE);
+    STRUCT(b10_warmth);
+    VALUE(B10_WARMTH_UNKNOWN);
+    VALUE(B10_WARMTH_WARM);
+    VALUE(B10_WARMTH_PARTLY);
+    VALUE(B10_WARMTH_COLD);
+    STRUCT(b10_serve_phase);
+    VALUE(B10_SERVE_LOAD);
+    VALUE(B10_SERVE_WAIT);
+    VALUE(B10_SERVE_SETTLE);
+    VALUE(B10_SERVE_SAVE);
     STRUCT(b10_log_level);
     VALUE(B10_LOG_ERROR);
     VALUE(B10_LOG_WARN);
@@ -231,6 +297,8 @@ int main(void)
     print_comparisons();
     print_checks();
     print_verify_report();
+    print_diff();
+    print_serve_report();
     print_values();
     return 0;
 }

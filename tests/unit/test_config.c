@@ -34,7 +34,10 @@ static int config_setup(void **state)
                                           "USERNAME",
                                           "CUDA_VISIBLE_DEVICES",
                                           "CUDA_DEVICE_ORDER",
-                                          "VIRTUAL_ENV"};
+                                          "VIRTUAL_ENV",
+                                          "VLLM_API_KEY",
+                                          "CURL_CA_BUNDLE",
+                                          "SSL_CERT_FILE"};
     for (size_t i = 0; i < sizeof(outside) / sizeof(*outside); i++)
         unsetenv(outside[i]);
     struct b10_setting row;
@@ -173,6 +176,10 @@ static void every_setting_is_in_the_table_once(void **state)
         "B10_ENVIRONMENT_KEY",
         "B10_GPU_PROBE",
         "B10_PYTHON_PREFIX",
+        "B10_TRANSFER_VLLM_URL",
+        "B10_TRANSFER_VLLM_API_KEY",
+        "B10_TRANSFER_TIMEOUT_S",
+        "B10_TRANSFER_INTERVAL_S",
         "B10_LOG_LEVEL",
     };
     struct b10_setting row;
@@ -484,6 +491,87 @@ static void the_python_prefix_is_a_path_or_empty(void **state)
     setenv("VIRTUAL_ENV", "relative", 1);
     assert_get(NULL, "B10_PYTHON_PREFIX", "", "default");
     unsetenv("VIRTUAL_ENV");
+}
+
+static void the_server_is_asked_at_a_url_for_a_while(void **state)
+{
+    (void)state;
+    struct settings settings = SETTINGS_NONE;
+    assert_int_equal(read_settings(&settings), B10_REASON_OK);
+    assert_string_equal(settings.server_url, "http://127.0.0.1:8000/v1/models");
+    assert_string_equal(settings.server_token, "");
+    assert_null(settings.ca_file);
+    assert_int_equal(settings.wait_timeout_s, 1800);
+    assert_int_equal(settings.wait_interval_s, 2);
+    settings_release(&settings);
+    assert_accepted("B10_TRANSFER_TIMEOUT_S", "86400");
+    assert_refused("B10_TRANSFER_TIMEOUT_S", "0");
+    assert_refused("B10_TRANSFER_TIMEOUT_S", "86401");
+    assert_refused("B10_TRANSFER_INTERVAL_S", "0");
+    assert_refused("B10_TRANSFER_INTERVAL_S", "0.5");
+    assert_accepted("B10_TRANSFER_VLLM_URL", "https://server/health");
+}
+
+/* Neither a URL that is refused nor a key is told: the one may hold a password. */
+static void what_may_be_secret_is_in_no_message(void **state)
+{
+    (void)state;
+    struct settings settings = SETTINGS_NONE;
+    setenv("B10_TRANSFER_VLLM_URL", "http://anna:secret@server/", 1);
+    assert_int_equal(read_settings(&settings), B10_REASON_CONFIG);
+    assert_non_null(strstr(error.message, "B10_TRANSFER_VLLM_URL"));
+    assert_null(strstr(error.message, "secret"));
+    unsetenv("B10_TRANSFER_VLLM_URL");
+    setenv("B10_TRANSFER_VLLM_API_KEY", "secret key", 1);
+    assert_int_equal(read_settings(&settings), B10_REASON_CONFIG);
+    assert_non_null(strstr(error.message, "B10_TRANSFER_VLLM_API_KEY"));
+    assert_null(strstr(error.message, "secret"));
+    setenv("B10_TRANSFER_VLLM_API_KEY", "secret", 1);
+    assert_get(NULL, "B10_TRANSFER_VLLM_API_KEY", "(hidden)", "environment");
+    unsetenv("B10_TRANSFER_VLLM_API_KEY");
+}
+
+static void the_key_of_vllm_is_ours_unless_it_cannot_be_sent(void **state)
+{
+    (void)state;
+    struct settings settings = SETTINGS_NONE;
+    setenv("VLLM_API_KEY", "sesame", 1);
+    setenv("SSL_CERT_FILE", "/etc/one.pem", 1);
+    assert_int_equal(read_settings(&settings), B10_REASON_OK);
+    assert_string_equal(settings.server_token, "sesame");
+    assert_string_equal(settings.ca_file, "/etc/one.pem");
+    settings_release(&settings);
+    setenv("CURL_CA_BUNDLE", "/etc/other.pem", 1);
+    setenv("VLLM_API_KEY", "two words", 1);
+    assert_int_equal(read_settings(&settings), B10_REASON_OK);
+    assert_string_equal(settings.server_token, "");
+    assert_string_equal(settings.ca_file, "/etc/other.pem");
+    assert_non_null(strstr(warnings, "VLLM_API_KEY"));
+    assert_null(strstr(warnings, "two words"));
+    settings_release(&settings);
+    setenv("VLLM_API_KEY", "sesame", 1);
+    setenv("B10_TRANSFER_VLLM_API_KEY", "", 1);
+    assert_int_equal(read_settings(&settings), B10_REASON_OK);
+    assert_string_equal(settings.server_token, "");
+    settings_release(&settings);
+}
+
+static void a_server_means_merge_by_what_is_not_set(void **state)
+{
+    (void)state;
+    struct log silent = {.level = B10_LOG_ERROR};
+    for (int set = 0; set < 2; set++) {
+        SCOPED(given) struct given *given = NULL;
+        SCOPED(settings) struct settings settings = SETTINGS_NONE;
+        if (set)
+            setenv("B10_SAVE_MODE", "never", 1);
+        assert_int_equal(given_take(&given, NULL, &error), B10_REASON_OK);
+        assert_int_equal(given_for_server(given, &error), B10_REASON_OK);
+        assert_int_equal(settings_read(&settings, given, SETTINGS_LOCAL, &silent, &error),
+                         B10_REASON_OK);
+        assert_int_equal(settings.load_mode, LOAD_MERGE);
+        assert_int_equal(settings.save_mode, set ? SAVE_NEVER : SAVE_MERGE);
+    }
 }
 
 static void variables_that_are_recorded_come_from_the_environment(void **state)
@@ -919,6 +1007,10 @@ int main(void)
         TEST(what_cuda_obeys_is_kept_unset_or_empty),
         TEST(bad_tags_are_refused),
         TEST(the_python_prefix_is_a_path_or_empty),
+        TEST(the_server_is_asked_at_a_url_for_a_while),
+        TEST(what_may_be_secret_is_in_no_message),
+        TEST(the_key_of_vllm_is_ours_unless_it_cannot_be_sent),
+        TEST(a_server_means_merge_by_what_is_not_set),
         TEST(variables_that_are_recorded_come_from_the_environment),
         TEST(without_any_environment_nothing_is_recorded),
         TEST(the_main_root_lies_strictly_below_a_prefix),
