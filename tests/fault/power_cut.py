@@ -5,9 +5,9 @@
 
 A saver is killed at the call and at the same moment its file system stops: what is not on the disk is lost (`nothing` of
 the journal written any more, or its `journal` flushed first: file systems may do either at any time). ext4 is mounted with
-noauto_da_alloc: with its default it hides a forgotten fsync. Once more for a save that ended with SUCCESS. After each: the
-old archive or the new one, whole; after SUCCESS the new one; the next save succeeds. SECONDS bounds the time (default 60,
-0: every case); every nth is tried then.
+noauto_da_alloc: with its default it hides a forgotten fsync. The save is a first one, one that replaces an archive, or one
+that merges into it; the power is also cut after SUCCESS. After each: the old archive or the new one, whole; after SUCCESS
+the new one; the next save succeeds. SECONDS bounds the time (default 40, 0: every case); every nth is tried then.
 """
 
 import os
@@ -81,13 +81,14 @@ class Sweep:
         """All of it on the disk."""
         for name in os.listdir(self.replica.volume):
             os.unlink(os.path.join(self.replica.volume, name))
-        if what == "replace":
+        if what != "save":
             for name in os.listdir(self.stored):
                 shutil.copy2(os.path.join(self.stored, name), self.replica.volume)
         must("sync", "--file-system", self.disk.path)
 
-    def save(self, *strace):
-        command = self.replica.command("save", 0, "b10_save_mode=replace")
+    def save(self, what, *strace):
+        mode = "merge" if what == "merge" else "replace"
+        command = self.replica.command("save", 0, f"b10_save_mode={mode}")
         done = subprocess.run([*strace, *command], capture_output=True, text=True, timeout=60)
         return done.returncode, done.stdout.strip()
 
@@ -95,7 +96,7 @@ class Sweep:
         """(call, number) of those that have to do with the volume."""
         log = os.path.join(self.replica.directory, "trace")
         self.prepare(what)
-        code, answer = self.save("strace", "-f", "-qq", "-y", "-e", "signal=none", "-e",
+        code, answer = self.save(what, "strace", "-f", "-qq", "-y", "-e", "signal=none", "-e",
                                  "trace=" + CALLS.replace(" ", ","), "-o", log)
         require(code == 1, f"without a cut: {answer}")
         seen, calls = {}, []
@@ -113,7 +114,7 @@ class Sweep:
         inject = ["strace", "-f", "-qq", "-e", "signal=none", "-o", "/dev/null", "-e", f"trace={call}", "-e",
                   f"inject={call}:signal=KILL:when={number}"]
         ended = (call, number) == AT_THE_END
-        code, answer = self.save(*([] if ended else inject))
+        code, answer = self.save(what, *([] if ended else inject))
         self.disk.cut(written)
         try:
             require(code == 1 if ended else code in (-9, 137), f"exit {code}: {answer}")
@@ -129,7 +130,7 @@ class Sweep:
         require(archives or (what == "save" and not ended), "the archive is gone")
         if archives:
             tree = self.load()
-            require(tree == self.replica.expected or (what == "replace" and tree == self.old and not ended),
+            require(tree == self.replica.expected or (what != "save" and tree == self.old and not ended),
                     "neither the old tree nor the new one")
         outcome = self.replica.run("save", 1, "b10_save_mode=replace")
         require(outcome == "SUCCESS OK", f"next save: {outcome}")
@@ -151,14 +152,14 @@ def require_tools(kind):
 
 def main():
     driver, kind = sys.argv[1:3]
-    seconds = float(sys.argv[3]) if len(sys.argv) > 3 else 60
+    seconds = float(sys.argv[3]) if len(sys.argv) > 3 else 40
     require_tools(kind)
     try:
         sweep = Sweep(driver, kind)
     except Broken as broken:
         skip(f"this machine mounts no {kind}: {broken}")
-    every = [(what, call, number, written) for what in ("save", "replace") for call, number in sweep.calls(what)
-             for written in CUTS]
+    every = [(what, call, number, written) for what in ("save", "replace", "merge")
+             for call, number in sweep.calls(what) for written in CUTS]
     ends = [case for case in every if case[1:3] == AT_THE_END]
     begin = time.monotonic()
     failed = sum(not sweep.cut_once(*case) for case in ends)

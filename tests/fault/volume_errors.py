@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Fails every operation that an operation of the library asks of a volume, one with one error at a time.
 
-    volume_errors.py DRIVER FAULTFS save|replace|again|load [SECONDS]
+    volume_errors.py DRIVER FAULTFS save|replace|save_merge|again|load [SECONDS]
 
-`again` is a save where the archive exists. Each operation of the volume fails before anything is done, and again after it
+`replace` and `save_merge` find an archive that holds less; `again` is a save where the archive exists. Each operation of the volume fails before anything is done, and again after it
 was done ("late": the answer was lost on the way, as on a network; at `flush` this is an error of close). SECONDS bounds the
-time (default 60, 0: every case): when every case would take longer, every nth is tried. After each: an answer that fits the error; the volume holds what it held or the new
+time (default 40, 0: every case): when every case would take longer, every nth is tried. After each: an answer that fits the error; the volume holds what it held or the new
 archive, whole; the local directory is absent or whole; nothing is left that a sweep would not take; the next operation
 succeeds.
 """
@@ -54,10 +54,10 @@ class Sweep:
         self.what = what
         self.operation = "load" if what == "load" else "save"
         self.unharmed = "SKIPPED ALREADY_SAVED" if what == "again" else "SUCCESS OK"
-        self.settings = ["b10_save_mode=replace"] if what == "replace" else []
+        self.settings = {"replace": ["b10_save_mode=replace"], "save_merge": ["b10_save_mode=merge"]}.get(what, [])
         require(replica.run("save") == "SUCCESS OK", "the first save failed")
         self.old = replica.expected
-        if what == "replace":
+        if self.settings:
             change_saved(replica)
         if what == "save":
             replica.clear_volume()
@@ -92,7 +92,7 @@ class Sweep:
         status, _, reason = answer.partition(" ")
         require(answer == self.unharmed or (status == "ERROR" and reason in REASONS[error]), "the answer does not fit")
         require(code == 1 or message, "no message")
-        if self.what in ("save", "replace"):
+        if self.what in ("save", "replace", "save_merge"):
             require(status == "ERROR" or not decides, "the error was ignored")
 
     def check_names(self, operation):
@@ -145,7 +145,7 @@ class Sweep:
 
 def main():
     driver, faultfs, what = sys.argv[1:4]
-    seconds = float(sys.argv[4]) if len(sys.argv) > 4 else 60
+    seconds = float(sys.argv[4]) if len(sys.argv) > 4 else 40
     require_fuse(faultfs)
     replica = VolumeReplica(driver, faultfs)
     sweep = Sweep(replica, what)

@@ -23,7 +23,7 @@ ALWAYS = 1_000_000_000
 LIMIT_S = 1
 SLACK_MS = 1000
 AT_ONCE = 4
-CALLS = ["load", "save", "info", "list", "explain", "verify"]
+CALLS = ["load", "save", "save_merge", "info", "list", "explain", "verify"]
 # Nobody waits for these.
 UNHEARD = {"release"}
 # What makes an archive seen by others.
@@ -77,6 +77,7 @@ class Case:
 
     def __init__(self, programs, call, ends=True):
         self.call = call
+        self.command = "save" if call == "save_merge" else call
         session, library, faultfs = programs
         self.replica = VolumeReplica(None, faultfs)
         self.volume = self.replica.mounted
@@ -88,6 +89,10 @@ class Case:
                          torchinductor_cache_dir=self.replica.saved)
         if call != "save":
             require(self.session.ask("save").startswith("SUCCESS"), "the first save failed")
+        if call == "save_merge":
+            with open(os.path.join(self.replica.saved, "later.py"), "w") as file:
+                file.write("import later\n")
+            self.session.set(b10_save_mode="merge")
         if call == "load":
             self.session.set(torchinductor_cache_dir=self.replica.local)
         self.session.set(b10_load_timeout_seconds=LIMIT_S, b10_save_timeout_seconds=LIMIT_S)
@@ -105,7 +110,7 @@ class Case:
     def hang(self, operation, number):
         self.volume.forget()
         self.volume.rules(f"{operation} {number} 1 hang 0")
-        answer = self.session.ask(self.call)
+        answer = self.session.ask(self.command)
         require(any(action == "hang" for _, _, action in self.volume.log()), f"nothing hung ({answer})")
         status, reason, milliseconds, _ = answer.split()
         require((status, reason) == ("ERROR", "TIMEOUT"), f"answered {answer}")
@@ -129,10 +134,9 @@ class Case:
         require(self.session.ask("descriptors") == self.descriptors, "a descriptor was left open")
         names = os.listdir(self.volume.backing)
         left = [name for name in names if not ARCHIVE.match(name)]
-        if self.call == "save":
+        if self.command == "save":
             self.check_not_published_later()
-        else:
-            require(len(names) == len(left) + 1, "the archive is gone")
+        require(self.call == "save" or len(names) == len(left) + 1, "the archive is gone")
         require(not left, f"left on the volume: {left}")
         beside = os.listdir(os.path.dirname(self.replica.local))
         require(not beside, f"left on the local disk: {beside}")
@@ -201,7 +205,7 @@ def operations(programs, call):
     """(operation, number) of what the call asks of the volume when nothing hangs."""
     case = Case(programs, call)
     case.volume.forget()
-    answer = case.session.ask(call)
+    answer = case.session.ask(case.command)
     require(answer.startswith("SUCCESS"), f"{call}: {answer}")
     seen, asked = {}, []
     for operation, _, _ in case.volume.log():
