@@ -2,7 +2,7 @@
 from statistics import median
 
 from benchmark.merging import FULL, MERGE
-from benchmark.peers import BSDTAR, LIBRARY, LIMIT, PYPI, TAR
+from benchmark.peers import BSDTAR, LIBRARY, LIMIT, PYPI, SLOW_TAR, TAR
 from benchmark.statistics import ratio
 
 # tree, operation, slower, faster, sign, bound
@@ -17,6 +17,24 @@ RATIOS = [
     ("I", "save", BSDTAR, LIBRARY, "≥", 1.1),
     ("I", "save", PYPI, LIBRARY, "≥", 20),
 ]
+
+# on the slow volume
+SLOW_RATIOS = [
+    ("load", PYPI, 6),
+    ("load", SLOW_TAR, 2),
+    ("save", PYPI, 15),
+]
+
+
+def slow_figures(results):
+    """The same rows of a run with --slow."""
+    rows = []
+    for tree, measured in results["trees"].items():
+        for operation, slower, bound in SLOW_RATIOS:
+            seconds = {name: [answer["seconds"] for answer in measured[operation][name]] for name in (slower, LIBRARY)}
+            value = ratio(seconds[slower], seconds[LIBRARY])
+            rows.append((f"{operation} {tree}: {slower} / {LIBRARY}", "≥", bound, " ×", value, value >= bound))
+    return rows
 
 
 def figures(results):

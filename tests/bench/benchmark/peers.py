@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from benchmark.programs import BENCH
-from benchmark.volumes import SHARED, settings
+from benchmark.volumes import LOCAL, SHARED, settings
 
 LIBRARY = "this library"
 COMMAND = "b10-compile-cache"
@@ -12,12 +12,14 @@ LIMIT = "write limit, 2 threads"
 COPY = "cp -r"
 TAR = "tar --zstd"
 BSDTAR = "bsdtar --zstd"
+SLOW_TAR = "tar --zstd, cp"  # by way of a file on the local disk
 PYPI = "PyPI b10-transfer 0.4.1"
 
 LOADERS = [LIMIT, LIBRARY, COMMAND, COPY, TAR, BSDTAR, PYPI]
 SAVERS = [LIBRARY, COMMAND, TAR, BSDTAR, PYPI]
 
-_FILES = {TAR: SHARED / "tar.tar.zst", BSDTAR: SHARED / "bsdtar.tar.zst"}
+_FILES = {TAR: SHARED / "tar.tar.zst", SLOW_TAR: SHARED / "copied.tar.zst", BSDTAR: SHARED / "bsdtar.tar.zst"}
+_COPY = LOCAL / "copied.tar.zst"
 
 
 def measure(command, environment):
@@ -37,6 +39,7 @@ class Peers:
     def __init__(self, programs):
         self._programs = programs
         self._measured = programs.path("measured")
+        self.slow_volume = programs.path("faultfs")
 
     def library(self, operation, local, **extra):
         return measure([self._programs.path("library"), operation], settings(local) | extra)
@@ -49,6 +52,9 @@ class Peers:
             command = [self._measured, self._programs.command, "--quiet", "save"]
         elif name == PYPI:
             command = self._pypi("save")
+        elif name == SLOW_TAR:
+            command = [self._measured, "--sync", _FILES[name], "sh", "-c", 'tar --zstd -cf "$1" -C "$2" . && cp "$1" "$3"', "sh",
+                       _COPY, source, _FILES[name]]
         else:
             how = ["--zstd", "-cf"] if name == TAR else [
                 "--zstd", "--options", "zstd:threads=2,zstd:compression-level=1", "-cf"]
@@ -69,6 +75,10 @@ class Peers:
             command = [self._measured, self._programs.command, "--quiet", "load", "--require-hit"]
         elif name == PYPI:
             command = self._pypi("load")
+        elif name == SLOW_TAR:
+            target.mkdir()
+            command = [self._measured, "sh", "-c", 'cp "$3" "$1" && tar --zstd -xf "$1" -C "$2"', "sh", _COPY, target,
+                       _FILES[name]]
         elif name == COPY:
             command = [self._measured, "cp", "-r", source, target]
         else:

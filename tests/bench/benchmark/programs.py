@@ -21,6 +21,13 @@ class Programs:
         self.library_build = build / "release"
         self.command = self.library_build / "src/cli/b10-compile-cache"
 
+    def make_slow_volume(self):
+        need("pkg-config", "fusermount3")
+        flags = quietly("pkg-config", "--cflags", "--libs", "fuse3").split()
+        folder = ROOT / "tests/fault/faultfs"
+        quietly("cc", "-O2", "-std=c11", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", f"-I{ROOT / 'tests'}",
+                folder / "faultfs.c", folder / "rules.c", "-o", self.path("faultfs"), "-pthread", *flags)
+
     def make(self):
         need("cc", "cmake", "tar", "zstd", "bsdtar", "mkfs.ext4", "unshare")
         self.build.mkdir(parents=True, exist_ok=True)
