@@ -47,7 +47,7 @@ fi
 
 # A replica: its local disk is below $disk, the volume is shared.
 disk=$PWD/build/quickstart/disk
-unset TORCHINDUCTOR_CACHE_DIR B10_ENVIRONMENT_KEY B10_CACHE_ROOTS B10_LOCAL_PREFIXES B10_SAVE_MODE
+unset TORCHINDUCTOR_CACHE_DIR TRITON_CACHE_DIR B10_CACHE_KIND B10_ENVIRONMENT_KEY B10_CACHE_ROOTS B10_LOCAL_PREFIXES B10_SAVE_MODE
 export BASETEN_FS_ENABLED=1 B10FS_CACHE_DIR=$volume/b10-quickstart TMPDIR=$disk
 
 start() { # NAME: one start on an empty local disk

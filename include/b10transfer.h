@@ -167,6 +167,10 @@ typedef struct b10_report {
     /* save, mode merge: files and symlinks taken over from the archive that was there; what is
      * counted above is only what was added to them */
     uint64_t merged_files;
+    /* load: files in which the paths they were saved under were replaced by those here, and files
+     * in which that was not possible: what they describe is compiled again */
+    uint64_t relocated_files;
+    uint64_t unrelocated_files;
 } b10_report;
 
 /* The state of this host's cache. Strings are "" when unknown. */

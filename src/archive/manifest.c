@@ -34,12 +34,19 @@ static enum b10_reason add_text(char ***texts, size_t *count, const char *text,
     return B10_REASON_OK;
 }
 
+bool manifest_came_from(const struct manifest_root *root, const char *path)
+{
+    for (size_t i = 0; path != NULL && i < root->origin_count; i++)
+        if (strcmp(root->origins[i], path) == 0)
+            return true;
+    return false;
+}
+
 static enum b10_reason add_origin(struct manifest_root *root, const char *origin,
                                   struct b10_error *error)
 {
-    for (size_t i = 0; i < root->origin_count; i++)
-        if (strcmp(root->origins[i], origin) == 0)
-            return B10_REASON_OK;
+    if (manifest_came_from(root, origin))
+        return B10_REASON_OK;
     return add_text(&root->origins, &root->origin_count, origin, error);
 }
 

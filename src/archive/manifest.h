@@ -115,6 +115,9 @@ int manifest_find_root(const struct manifest *manifest, const char *name, size_t
 MUST_CHECK enum b10_reason manifest_add_root(struct manifest *manifest, const char *name,
                                              const char *origin, struct b10_error *error);
 
+/* Members of the root came from `path` (NULL: false). */
+bool manifest_came_from(const struct manifest_root *root, const char *path);
+
 /* Brings every root's directories into the order that the format wants. */
 void manifest_sort_directories(struct manifest *manifest);
 

@@ -60,6 +60,10 @@ static enum b10_reason take_environment(struct given *given, struct b10_error *e
     };
     for (size_t i = 0; i < GIVEN_VARIABLE_COUNT; i++)
         TRY(copy_text(&given->variables[i], getenv(names[i]), error));
+    for (size_t i = 0; i < AUTO_ROOT_COUNT; i++) {
+        const char *name = auto_root_at(i)->variable;
+        TRY(copy_text(&given->root_dirs[i], name != NULL ? getenv(name) : NULL, error));
+    }
     for (char **variable = environ; variable != NULL && *variable != NULL; variable++)
         TRY(recorded_take(&given->recorded, *variable, error));
     return B10_REASON_OK;
@@ -107,6 +111,8 @@ void given_free(struct given *given)
         free(given->values[i]);
     for (size_t i = 0; i < GIVEN_VARIABLE_COUNT; i++)
         free(given->variables[i]);
+    for (size_t i = 0; i < AUTO_ROOT_COUNT; i++)
+        free(given->root_dirs[i]);
     recorded_release(&given->recorded);
     free(given);
 }
@@ -141,7 +147,6 @@ static void reading_guard(struct reading *reading)
 {
     for (size_t i = 0; i < SETTING_COUNT; i++)
         free(reading->text[i]);
-    free(reading->local_given);
     allowed_release(&reading->allowed);
     host_release(&reading->host);
 }
@@ -232,6 +237,7 @@ enum b10_reason settings_read(struct settings *settings, const struct given *giv
 void settings_release(struct settings *settings)
 {
     free(settings->local_dir);
+    free(settings->local_named);
     free(settings->shared_dir);
     for (size_t i = 0; i < settings->read_dir_count; i++)
         free(settings->read_dirs[i]);
@@ -253,6 +259,7 @@ void settings_release(struct settings *settings)
     for (size_t i = 0; i < settings->root_count; i++) {
         free(settings->roots[i].name);
         free(settings->roots[i].path);
+        free(settings->roots[i].named);
     }
     free(settings->roots);
     *settings = (struct settings)SETTINGS_NONE;

@@ -26,12 +26,14 @@ enum load_mode { LOAD_IF_EMPTY, LOAD_MERGE };
 struct settings_root {
     char *name;     /* owned */
     char *path;     /* owned: resolved, absolute */
+    char *named;    /* owned: absolute, no symlink resolved: as programs write it; NULL: as path */
     bool automatic; /* from `auto`: left out silently when it does not exist */
 };
 
 struct settings {
     bool enabled;
-    char *local_dir; /* owned: main root, resolved */
+    char *local_dir;   /* owned: main root, resolved */
+    char *local_named; /* owned: the same before its symlinks are resolved; NULL: as local_dir */
     /* owned: B10FS_CACHE_DIR as given (the volume is not touched to resolve it) */
     char *shared_dir;
     /* owned, each owned: where else a load searches, in this order; as given, tidied */
@@ -52,7 +54,8 @@ struct settings {
     enum load_mode load_mode;
     struct settings_root *roots; /* owned: further roots, by name; never the main root */
     size_t root_count;
-    const char *kind;      /* "inductor": kind of the archive and name of the main root */
+    /* "inductor", "vllm" or "sglang": kind of the archive and name of the main root; static */
+    const char *kind;
     char *tags;            /* owned */
     char *environment_key; /* owned: "" for none */
     unsigned gpu_steps;    /* bits 1 << enum gpu_step: what may be asked which GPU there is */

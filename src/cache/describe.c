@@ -28,6 +28,18 @@ static enum b10_reason describe_environment(struct manifest *manifest,
                       recorded->count, error);
 }
 
+/* Its path without symlinks, and the one that programs knew it by and wrote into their files. */
+static enum b10_reason add_origins(struct manifest *manifest, const struct settings *settings,
+                                   const struct tree_root *root, struct b10_error *error)
+{
+    const char *named = settings->local_named;
+    for (size_t i = 0; i < settings->root_count; i++)
+        if (strcmp(settings->roots[i].name, root->name) == 0)
+            named = settings->roots[i].named;
+    TRY(manifest_add_root(manifest, root->name, root->origin, error));
+    return named != NULL ? manifest_add_root(manifest, root->name, named, error) : B10_REASON_OK;
+}
+
 enum b10_reason describe_archive(struct manifest *manifest, const struct settings *settings,
                                  const struct identity *identity, const struct tree *tree,
                                  const char *token, struct b10_error *error)
@@ -42,6 +54,6 @@ enum b10_reason describe_archive(struct manifest *manifest, const struct setting
     memcpy(manifest->token, token, sizeof(manifest->token));
     TRY(describe_environment(manifest, settings, &identity->facts, error));
     for (size_t i = 0; i < tree->root_count; i++)
-        TRY(manifest_add_root(manifest, tree->roots[i].name, tree->roots[i].origin, error));
+        TRY(add_origins(manifest, settings, &tree->roots[i], error));
     return B10_REASON_OK;
 }

@@ -56,8 +56,12 @@ static enum b10_reason find_home(struct host *host, const char *home, struct b10
     enum b10_reason reason = path_resolve(&resolved, home, &ignored);
     if (reason == B10_REASON_NO_MEMORY)
         return error_copy(error, &ignored);
-    if (reason == B10_REASON_OK && strcmp(resolved, "/") != 0)
-        host->home_dir = HEAP_TAKE(resolved);
+    if (reason != B10_REASON_OK || strcmp(resolved, "/") == 0)
+        return B10_REASON_OK;
+    host->home_named = strdup(home);
+    if (host->home_named == NULL)
+        return error_no_memory(error);
+    host->home_dir = HEAP_TAKE(resolved);
     return B10_REASON_OK;
 }
 
@@ -82,12 +86,20 @@ static enum b10_reason find_temporary(struct host *host, const char *const *envi
 {
     const char *candidates[HOST_TEMPORARY_COUNT + 2] = {environment[0], environment[1],
                                                         environment[2], "/tmp", "/var/tmp"};
-    for (size_t i = 0; i < HOST_TEMPORARY_COUNT + 2 && host->temporary_dir == NULL; i++)
-        host->temporary_dir = usable_directory(candidates[i]);
+    const char *named = NULL;
+    for (size_t i = 0; i < HOST_TEMPORARY_COUNT + 2 && host->temporary_dir == NULL; i++) {
+        named = candidates[i];
+        host->temporary_dir = usable_directory(named);
+    }
     /* None is usable: whoever needs one then fails on /tmp, with a message that names it. */
     if (host->temporary_dir == NULL)
         host->temporary_dir = strdup("/tmp");
-    return host->temporary_dir != NULL ? B10_REASON_OK : error_no_memory(error);
+    if (host->temporary_dir == NULL)
+        return error_no_memory(error);
+    if (named == NULL || *named != '/' || path_has_dotdot(named))
+        named = host->temporary_dir;
+    host->temporary_named = strdup(named);
+    return host->temporary_named != NULL ? B10_REASON_OK : error_no_memory(error);
 }
 
 /* ---- user ---- */
@@ -129,12 +141,12 @@ enum b10_reason host_read(struct host *host, const struct host_environment *envi
 
 enum b10_reason host_torch_dir(char **out, const struct host *host, struct b10_error *error)
 {
-    size_t size = strlen(host->temporary_dir) + strlen(host->user) + sizeof("/torchinductor_");
+    size_t size = strlen(host->temporary_named) + strlen(host->user) + sizeof("/torchinductor_");
     char *path = malloc(size);
     if (path == NULL)
         return error_no_memory(error);
-    bool at_root = strcmp(host->temporary_dir, "/") == 0;
-    snprintf(path, size, "%s/torchinductor_%s", at_root ? "" : host->temporary_dir, host->user);
+    bool at_root = strcmp(host->temporary_named, "/") == 0;
+    snprintf(path, size, "%s/torchinductor_%s", at_root ? "" : host->temporary_named, host->user);
     *out = path;
     return B10_REASON_OK;
 }
@@ -142,7 +154,9 @@ enum b10_reason host_torch_dir(char **out, const struct host *host, struct b10_e
 void host_release(struct host *host)
 {
     free(host->temporary_dir);
+    free(host->temporary_named);
     free(host->home_dir);
+    free(host->home_named);
     free(host->user);
     *host = (struct host)HOST_NONE;
 }

@@ -22,19 +22,22 @@ struct host_environment {
 
 struct host {
     char *temporary_dir; /* owned: resolved */
-    char *home_dir;      /* owned: resolved, NULL if there is none or it is "/" */
-    char *user;          /* owned: fit for a directory's name */
+    char
+        *temporary_named; /* owned: absolute, as it was named: what PyTorch writes into its files */
+    char *home_dir;       /* owned: resolved, NULL if there is none or it is "/" */
+    char *home_named;     /* owned: the same, as it was named */
+    char *user;           /* owned: fit for a directory's name */
 };
 
 #define HOST_NONE                                                                                  \
     {                                                                                              \
-        NULL, NULL, NULL                                                                           \
+        NULL, NULL, NULL, NULL, NULL                                                               \
     }
 
 MUST_CHECK enum b10_reason host_read(struct host *host, const struct host_environment *environment,
                                      struct b10_error *error);
 
-/* *out = "<tmp>/torchinductor_<user>", PyTorch's default; to be freed. */
+/* *out = "<tmp>/torchinductor_<user>", PyTorch's default, no symlink resolved; to be freed. */
 MUST_CHECK enum b10_reason host_torch_dir(char **out, const struct host *host,
                                           struct b10_error *error);
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -153,6 +154,22 @@ static enum b10_reason watch_space(struct watchdog **watchdog, const struct load
     return watchdog_start(watchdog, &ward, load->log, load->progress, error);
 }
 
+static enum b10_reason relocate_staged(struct load *load, const struct staging *staging,
+                                       const struct reader *archive, struct b10_error *error)
+{
+    const struct manifest *manifest = &archive->manifest;
+    SCOPED(heap) struct relocate_place *places = calloc(manifest->root_count, sizeof(*places));
+    struct relocate_counts counts;
+    if (places == NULL)
+        return error_no_memory(error);
+    for (size_t i = 0; i < manifest->root_count; i++)
+        places[i] = staging_place(staging, i);
+    TRY(relocate(manifest, places, load->log, load->progress, &counts, error));
+    load->report->relocated_files = counts.relocated;
+    load->report->unrelocated_files = counts.unrelocated;
+    return B10_REASON_OK;
+}
+
 /* The road, once. */
 static enum b10_reason load_archive(struct load *load, struct b10_error *error)
 {
@@ -174,6 +191,7 @@ static enum b10_reason load_archive(struct load *load, struct b10_error *error)
                error));
     fd_guard(&archive.fd); /* its close may hang, and must not once everything is installed */
     TRY(progress_phase(load->progress, "install", 0, 0, error));
+    TRY(relocate_staged(load, staging, &archive, error));
     TRY(staging_commit(staging, load->log, &installed, error)); /* the only line that others see */
     load->report->roots_left_out = staging_roots_left_out(staging);
     report_load(load, &archive, &unpacked, &installed);

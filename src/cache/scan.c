@@ -52,6 +52,12 @@ static bool is_nested_root(const struct scan *scan, const char *path)
     return false;
 }
 
+/* What vLLM downloads for its tests and examples: no compiled code, and large. */
+static bool is_assets(const struct scan *scan, const char *path)
+{
+    return strcmp(path, "assets") == 0 && strcmp(scan->name, "vllm") == 0;
+}
+
 /* The archive's path, root name first, keeps the format's limits. */
 static bool fits_the_format(const struct scan *scan, const char *path)
 {
@@ -77,7 +83,8 @@ static bool skip_entry(void *user, const struct walk_entry *entry)
     const struct scan *scan = user;
     if (exclude_name(entry->name, entry->stat.st_mode))
         return true;
-    if (!scan->whole && S_ISDIR(entry->stat.st_mode) && is_nested_root(scan, entry->path))
+    if (S_ISDIR(entry->stat.st_mode) &&
+        (is_assets(scan, entry->path) || (!scan->whole && is_nested_root(scan, entry->path))))
         return true;
     if (fits_the_format(scan, entry->path))
         return false;

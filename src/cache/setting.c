@@ -16,12 +16,46 @@ static const struct setting table[SETTING_COUNT] = {
             .description = "Whether the shared volume is used: load and save are off without it.",
             .read = setting_read_enabled,
         },
-    [SETTING_LOCAL_DIR] =
+    [SETTING_KIND] =
+        {
+            .name = "B10_CACHE_KIND",
+            .default_value = "inductor",
+            .rule = "inductor, vllm, sglang",
+            .description = "Whose caches: decides which directory is the local cache directory, "
+                           "the main root of every archive. Part of the environment key.",
+            .read = setting_read_choice,
+        },
+    [SETTING_TORCH_DIR] =
         {
             .name = "TORCHINDUCTOR_CACHE_DIR",
             .default_text = "<tmp>/torchinductor_<user>, as PyTorch has it",
             .rule = "a directory strictly below one of B10_LOCAL_PREFIXES",
-            .description = "The local cache directory: the main root of every archive.",
+            .description = "The local cache directory of kind inductor; for servers a further "
+                           "root.",
+            .read = setting_read_local,
+        },
+    [SETTING_VLLM_DIR] =
+        {
+            .name = "VLLM_CACHE_ROOT",
+            .default_text = "XDG_CACHE_HOME/vllm, else ~/.cache/vllm",
+            .rule = "a directory strictly below one of B10_LOCAL_PREFIXES",
+            .description = "The local cache directory of kind vllm.",
+            .read = setting_read_local,
+        },
+    [SETTING_XDG_CACHE_HOME] =
+        {
+            .name = "XDG_CACHE_HOME",
+            .default_text = "~/.cache",
+            .rule = "a directory; what lies in it keeps to B10_LOCAL_PREFIXES",
+            .description = "Where VLLM_CACHE_ROOT lies if it is not set.",
+            .read = setting_read_xdg,
+        },
+    [SETTING_SGLANG_DIR] =
+        {
+            .name = "SGLANG_CACHE_DIR",
+            .default_text = "~/.cache/sglang",
+            .rule = "a directory strictly below one of B10_LOCAL_PREFIXES",
+            .description = "The local cache directory of kind sglang.",
             .read = setting_read_local,
         },
     [SETTING_LOCAL_PREFIXES] =

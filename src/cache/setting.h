@@ -10,13 +10,18 @@
 #define CACHE_SETTING_H
 
 #include "cache/allowed.h"
+#include "cache/auto_root.h"
 #include "cache/config.h"
 #include "cache/host.h"
 
 /* In the order in which they are shown. */
 enum setting_id {
     SETTING_ENABLED,
-    SETTING_LOCAL_DIR,
+    SETTING_KIND,
+    SETTING_TORCH_DIR,
+    SETTING_VLLM_DIR,
+    SETTING_XDG_CACHE_HOME,
+    SETTING_SGLANG_DIR,
     SETTING_LOCAL_PREFIXES,
     SETTING_SHARED_DIR,
     SETTING_READ_DIRS,
@@ -76,7 +81,8 @@ struct given {
     char *values[SETTING_COUNT];           /* owned; NULL: neither set nor in the environment */
     bool is_set[SETTING_COUNT];            /* by b10_config_set */
     char *variables[GIVEN_VARIABLE_COUNT]; /* owned; NULL: unset */
-    struct recorded recorded;              /* owned */
+    char *root_dirs[AUTO_ROOT_COUNT]; /* owned: variables of the roots of `auto`; NULL: unset */
+    struct recorded recorded;         /* owned */
 };
 
 /* What the settings of one operation are read with. */
@@ -84,10 +90,8 @@ struct reading {
     const struct given *given; /* borrowed: what the caller set, and the environment */
     struct settings *settings; /* filled */
     const struct log *log;
-    struct host host;       /* owned */
-    struct allowed allowed; /* owned */
-    /* owned: main root as it was named, before its symlinks were resolved */
-    char *local_given;
+    struct host host;             /* owned */
+    struct allowed allowed;       /* owned */
     uint64_t caps[SETTING_COUNT]; /* of rows that cap others */
     /* config_set: only the form of one value is judged, against no other setting */
     bool alone;
@@ -149,9 +153,12 @@ enum b10_reason setting_read_url(struct reading *, const struct setting *, const
                                  struct b10_error *);
 enum b10_reason setting_read_token(struct reading *, const struct setting *, const char *,
                                    struct b10_error *);
-/* setting_paths.c, */
+/* setting_local.c, */
 enum b10_reason setting_read_local(struct reading *, const struct setting *, const char *,
                                    struct b10_error *);
+enum b10_reason setting_read_xdg(struct reading *, const struct setting *, const char *,
+                                 struct b10_error *);
+/* setting_paths.c, */
 enum b10_reason setting_read_prefixes(struct reading *, const struct setting *, const char *,
                                       struct b10_error *);
 enum b10_reason setting_read_shared(struct reading *, const struct setting *, const char *,
@@ -165,6 +172,9 @@ enum b10_reason setting_read_python_prefix(struct reading *, const struct settin
 /* setting_roots.c */
 enum b10_reason setting_read_roots(struct reading *, const struct setting *, const char *,
                                    struct b10_error *);
+
+/* Reads the kind and the row of its main root (setting_local.c). */
+MUST_CHECK enum b10_reason setting_need_local(struct reading *reading, struct b10_error *error);
 
 /* Path rules for values (setting_paths.c). *out: `~` expanded, absolute, no `..`, tidied; to be
  * freed. */

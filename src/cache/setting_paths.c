@@ -39,7 +39,7 @@ enum b10_reason setting_path(char **out, const struct reading *reading, const st
 {
     const char *home = "";
     if (path[0] == '~' && (path[1] == '/' || path[1] == '\0')) {
-        home = reading->host.home_dir;
+        home = reading->host.home_named;
         if (home == NULL)
             return setting_bad(error, row, value, "there is no home directory for '~'");
         path++;
@@ -161,7 +161,7 @@ enum b10_reason setting_read_prefixes(struct reading *reading, const struct sett
     return setting_text(reading, row, strdup(value), error);
 }
 
-/* ---- the three directories ---- */
+/* ---- the shared and the work directory ---- */
 
 /* Takes `path`, also on failure. */
 static enum b10_reason replace(struct reading *reading, const struct setting *row, char **field,
@@ -172,25 +172,6 @@ static enum b10_reason replace(struct reading *reading, const struct setting *ro
     free(*field);
     *field = HEAP_TAKE(taken);
     return B10_REASON_OK;
-}
-
-enum b10_reason setting_read_local(struct reading *reading, const struct setting *row,
-                                   const char *value, struct b10_error *error)
-{
-    SCOPED(heap) char *standard = NULL;
-    if (value == NULL) {
-        TRY(host_torch_dir(&standard, &reading->host, error));
-        value = standard;
-    }
-    SCOPED(heap) char *given = NULL;
-    TRY(setting_path(&given, reading, row, value, value, error));
-    if (reading->alone)
-        return B10_REASON_OK;
-    SCOPED(heap) char *resolved = NULL;
-    TRY(setting_resolve(&resolved, row, value, given, error));
-    TRY(setting_allowed(reading, row, value, resolved, error));
-    reading->local_given = HEAP_TAKE(given);
-    return replace(reading, row, &reading->settings->local_dir, HEAP_TAKE(resolved), error);
 }
 
 static bool overlap(const char *a, const char *b)
@@ -205,10 +186,10 @@ enum b10_reason setting_read_shared(struct reading *reading, const struct settin
     TRY(setting_path(&path, reading, row, value, value, error));
     if (reading->alone)
         return B10_REASON_OK;
-    TRY(setting_need(reading, SETTING_LOCAL_DIR, error));
+    TRY(setting_need_local(reading, error));
     /* By text only: resolving would touch the volume. volume_open() looks again when it is open. */
     const char *local = reading->settings->local_dir;
-    if (overlap(path, local) || overlap(path, reading->local_given))
+    if (overlap(path, local) || overlap(path, reading->settings->local_named))
         return setting_bad(error, row, value,
                            "must be neither inside the local cache directory '%s' nor around it",
                            local);

@@ -184,11 +184,19 @@ struct choice {
 };
 
 static const struct choice choices[] = {
-    {"if_absent", SETTING_SAVE_MODE, SAVE_IF_ABSENT}, {"replace", SETTING_SAVE_MODE, SAVE_REPLACE},
-    {"never", SETTING_SAVE_MODE, SAVE_NEVER},         {"merge", SETTING_SAVE_MODE, SAVE_MERGE},
-    {"if_empty", SETTING_LOAD_MODE, LOAD_IF_EMPTY},   {"merge", SETTING_LOAD_MODE, LOAD_MERGE},
-    {"error", SETTING_LOG_LEVEL, B10_LOG_ERROR},      {"warn", SETTING_LOG_LEVEL, B10_LOG_WARN},
-    {"info", SETTING_LOG_LEVEL, B10_LOG_INFO},        {"debug", SETTING_LOG_LEVEL, B10_LOG_DEBUG},
+    {"inductor", SETTING_KIND, 0},
+    {"vllm", SETTING_KIND, 0},
+    {"sglang", SETTING_KIND, 0},
+    {"if_absent", SETTING_SAVE_MODE, SAVE_IF_ABSENT},
+    {"replace", SETTING_SAVE_MODE, SAVE_REPLACE},
+    {"never", SETTING_SAVE_MODE, SAVE_NEVER},
+    {"merge", SETTING_SAVE_MODE, SAVE_MERGE},
+    {"if_empty", SETTING_LOAD_MODE, LOAD_IF_EMPTY},
+    {"merge", SETTING_LOAD_MODE, LOAD_MERGE},
+    {"error", SETTING_LOG_LEVEL, B10_LOG_ERROR},
+    {"warn", SETTING_LOG_LEVEL, B10_LOG_WARN},
+    {"info", SETTING_LOG_LEVEL, B10_LOG_INFO},
+    {"debug", SETTING_LOG_LEVEL, B10_LOG_DEBUG},
 };
 
 static char lower(char c)
@@ -217,6 +225,8 @@ enum b10_reason setting_read_choice(struct reading *reading, const struct settin
     }
     if (chosen == NULL)
         return setting_bad(error, row, value, "must be one of: %s", row->rule);
+    if (id == SETTING_KIND)
+        reading->settings->kind = chosen->text;
     if (id == SETTING_SAVE_MODE)
         reading->settings->save_mode = (enum save_mode)chosen->value;
     if (id == SETTING_LOAD_MODE)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/guard.h"
+#include "cache/auto_root.h"
 #include "cache/holder.h"
 #include "fs/dirs.h"
 #include "fs/io.h"
@@ -21,6 +22,8 @@ struct staged_root {
     int holder;              /* index, -1 while it has none */
     int inside;          /* index of the root whose destination contains this one's, or NO_ROOT */
     size_t made_parents; /* components created above the destination */
+    const struct manifest_root *stored; /* borrowed: what the archive says of it */
+    const char *named;                  /* borrowed: of the destination, settings_root.named */
 };
 
 struct staging {
@@ -28,6 +31,7 @@ struct staging {
     struct staged_root *roots;       /* owned, one per manifest root */
     int *fds;                        /* owned, each owned: staged directories, -1 for none */
     struct holder *holders;          /* owned, at most one per root */
+    size_t *order; /* owned: indices of all roots, those around others before what lies in them */
     size_t root_count;
     size_t holder_count;
     uint64_t roots_left_out;
@@ -111,14 +115,18 @@ static enum b10_reason choose_holder(struct staging *staging, struct staged_root
     return error_copy(error, &last);
 }
 
-static const char *destination_of(const struct settings *settings, const char *root)
+static void find_destination(const struct settings *settings, struct staged_root *root)
 {
-    if (strcmp(root, settings->kind) == 0)
-        return settings->local_dir;
+    if (strcmp(root->name, settings->kind) == 0) {
+        root->destination = settings->local_dir;
+        root->named = settings->local_named;
+        return;
+    }
     for (size_t i = 0; i < settings->root_count; i++)
-        if (strcmp(root, settings->roots[i].name) == 0)
-            return settings->roots[i].path;
-    return NULL;
+        if (strcmp(root->name, settings->roots[i].name) == 0) {
+            root->destination = settings->roots[i].path;
+            root->named = settings->roots[i].named;
+        }
 }
 
 /* The innermost root whose destination contains this one's. */
@@ -185,6 +193,14 @@ static enum b10_reason begin_root(struct staging *staging, size_t index, struct 
     return make_staged_directory(staging, index, error);
 }
 
+/* What ninja built elsewhere it would build again here. */
+static bool is_valid_here(const struct staged_root *root)
+{
+    return !auto_root_is_built_in_place(root->name) ||
+           manifest_came_from(root->stored, root->destination) ||
+           manifest_came_from(root->stored, root->named);
+}
+
 /* A further root that cannot be written costs a warning, never the load. */
 static void begin_further_root(struct staging *staging, size_t index, struct log *log)
 {
@@ -193,11 +209,33 @@ static void begin_further_root(struct staging *staging, size_t index, struct log
     if (root->destination == NULL) {
         staging->roots_left_out++;
         log_info(log, "root '%s' of the archive has no directory here: left out", root->name);
+    } else if (!is_valid_here(root)) {
+        staging->roots_left_out++;
+        log_warn(log, "root '%s' is left out: it was built in '%s' and is of no use in '%s'",
+                 root->name, root->stored->origin_count > 0 ? root->stored->origins[0] : "",
+                 root->destination);
     } else if (begin_root(staging, index, &error) != B10_REASON_OK) {
         staging->roots_left_out++;
         log_warn(log, "root '%s' is left out: %s", root->name, error.message);
         fd_guard(&staging->fds[index]);
         staging->fds[index] = -1;
+    }
+}
+
+/* Shorter paths first: whatever lies around a path is shorter than it. */
+static void order_roots(struct staging *staging)
+{
+    for (size_t i = 0; i < staging->root_count; i++) {
+        const char *path = staging->roots[i].destination;
+        const size_t length = path != NULL ? strlen(path) : 0;
+        size_t at = i;
+        for (; at > 0; at--) {
+            const char *before = staging->roots[staging->order[at - 1]].destination;
+            if (before == NULL || strlen(before) <= length)
+                break;
+            staging->order[at] = staging->order[at - 1];
+        }
+        staging->order[at] = i;
     }
 }
 
@@ -208,19 +246,21 @@ static enum b10_reason staging_prepare(struct staging *staging, const struct man
     staging->roots = calloc(count, sizeof(*staging->roots));
     staging->holders = calloc(count, sizeof(*staging->holders));
     staging->fds = malloc(count * sizeof(*staging->fds));
-    if (staging->roots == NULL || staging->holders == NULL || staging->fds == NULL)
+    staging->order = calloc(count, sizeof(*staging->order));
+    if (staging->roots == NULL || staging->holders == NULL || staging->fds == NULL ||
+        staging->order == NULL)
         return error_no_memory(error);
     staging->root_count = count;
     for (size_t i = 0; i < count; i++) {
         staging->fds[i] = -1;
-        staging->roots[i] =
-            (struct staged_root){.name = manifest->roots[i].name,
-                                 .destination =
-                                     destination_of(staging->settings, manifest->roots[i].name),
-                                 .holder = -1};
+        staging->roots[i] = (struct staged_root){.name = manifest->roots[i].name,
+                                                 .holder = -1,
+                                                 .stored = &manifest->roots[i]};
+        find_destination(staging->settings, &staging->roots[i]);
     }
     for (size_t i = 0; i < count; i++)
         staging->roots[i].inside = containing_root(staging, &staging->roots[i]);
+    order_roots(staging);
     staging->main_root =
         manifest_find_root(manifest, staging->settings->kind, strlen(staging->settings->kind));
     if (staging->main_root < 0)
@@ -240,8 +280,8 @@ enum b10_reason staging_begin(struct staging **out, const struct settings *setti
     TRY(staging_prepare(staging, manifest, error));
     TRY(begin_root(staging, (size_t)staging->main_root, error));
     for (size_t i = 0; i < staging->root_count; i++)
-        if ((int)i != staging->main_root)
-            begin_further_root(staging, i, log);
+        if ((int)staging->order[i] != staging->main_root)
+            begin_further_root(staging, staging->order[i], log);
     *out = HEAP_TAKE(staging);
     return B10_REASON_OK;
 }
@@ -249,6 +289,13 @@ enum b10_reason staging_begin(struct staging **out, const struct settings *setti
 const int *staging_root_fds(const struct staging *staging)
 {
     return staging->fds;
+}
+
+struct relocate_place staging_place(const struct staging *staging, size_t index)
+{
+    return (struct relocate_place){.fd = staging->fds[index],
+                                   .path = staging->roots[index].destination,
+                                   .named = staging->roots[index].named};
 }
 
 uint64_t staging_roots_left_out(const struct staging *staging)
@@ -291,7 +338,8 @@ static enum b10_reason commit_nested_roots(struct staging *staging, struct log *
     bool empty = true;
     if (live >= 0)
         TRY(dirs_is_empty(&empty, live, main_root->destination, error));
-    for (size_t i = 0; i < staging->root_count; i++) {
+    for (size_t k = 0; k < staging->root_count; k++) {
+        const size_t i = staging->order[k];
         const struct staged_root *root = &staging->roots[i];
         if (staging->fds[i] < 0 || (int)i == staging->main_root ||
             !path_is_below(root->destination, main_root->destination))
@@ -311,10 +359,12 @@ enum b10_reason staging_commit(struct staging *staging, struct log *log, struct 
                                struct b10_error *error)
 {
     const char *main_path = staging->roots[staging->main_root].destination;
-    for (size_t i = 0; i < staging->root_count; i++)
+    for (size_t k = 0; k < staging->root_count; k++) {
+        const size_t i = staging->order[k];
         if (staging->fds[i] >= 0 && (int)i != staging->main_root &&
             !path_is_below(staging->roots[i].destination, main_path))
             commit_further_root(staging, i, staging->roots[i].destination, log, install);
+    }
     TRY(commit_nested_roots(staging, log, install, error));
     TRY(commit_root(staging, (size_t)staging->main_root, main_path, install, error));
     staging->committed = true;
@@ -339,6 +389,7 @@ void staging_free(struct staging *staging)
     free(staging->fds);
     free(staging->roots);
     free(staging->holders);
+    free(staging->order);
     free(staging);
 }
 

@@ -17,6 +17,7 @@
 #include "archive/manifest.h"
 #include "cache/config.h"
 #include "cache/install.h"
+#include "cache/relocate.h"
 
 struct staging; /* opaque */
 
@@ -33,7 +34,12 @@ MUST_CHECK enum b10_reason staging_begin(struct staging **out, const struct sett
 /* For unpack: descriptor per manifest root, -1 where a root has no destination here. Borrowed. */
 const int *staging_root_fds(const struct staging *staging);
 
-/* Roots left out because they have no destination here or theirs cannot be written. */
+/* Where the manifest's root `index` lies now and where it will be installed; fd -1 where it is left
+ * out. Borrowed. */
+struct relocate_place staging_place(const struct staging *staging, size_t index);
+
+/* Roots left out because they have no destination here or theirs cannot be written, or because they
+ * are valid only where they were built and that is elsewhere (auto_root.h). */
 uint64_t staging_roots_left_out(const struct staging *staging);
 
 /* Installs: further roots outside the main root first, merged; then the main root with the roots

@@ -1,7 +1,9 @@
 #include "cli/summary.h"
 
-static const char *const settings[] = {"TORCHINDUCTOR_CACHE_DIR", "B10_LOCAL_PREFIXES",
-                                       "LOCAL_WORK_DIR", "B10_LOG_LEVEL", NULL};
+static const char *const settings[] = {
+    "B10_CACHE_KIND", "TORCHINDUCTOR_CACHE_DIR", "VLLM_CACHE_ROOT",
+    "XDG_CACHE_HOME", "SGLANG_CACHE_DIR",        "B10_LOCAL_PREFIXES",
+    "LOCAL_WORK_DIR", "B10_LOG_LEVEL",           NULL};
 
 static enum exit_code run_clear(struct session *session)
 {

@@ -4,12 +4,14 @@
 #include "cli/session.h"
 #include "cli/text.h"
 
-static const char *const settings[] = {"BASETEN_FS_ENABLED",      "B10FS_CACHE_DIR",
-                                       "TORCHINDUCTOR_CACHE_DIR", "B10_LOCAL_PREFIXES",
-                                       "LOCAL_WORK_DIR",          "MIN_LOCAL_SPACE_MB",
-                                       "MIN_B10FS_SPACE_MB",      "B10_SAVE_MODE",
-                                       "B10_GPU_PROBE",           "B10_SAVE_TIMEOUT_SECONDS",
-                                       "B10_LOG_LEVEL",           NULL};
+static const char *const settings[] = {"BASETEN_FS_ENABLED", "B10FS_CACHE_DIR",
+                                       "B10_CACHE_KIND",     "TORCHINDUCTOR_CACHE_DIR",
+                                       "VLLM_CACHE_ROOT",    "XDG_CACHE_HOME",
+                                       "SGLANG_CACHE_DIR",   "B10_LOCAL_PREFIXES",
+                                       "LOCAL_WORK_DIR",     "MIN_LOCAL_SPACE_MB",
+                                       "MIN_B10FS_SPACE_MB", "B10_SAVE_MODE",
+                                       "B10_GPU_PROBE",      "B10_SAVE_TIMEOUT_SECONDS",
+                                       "B10_LOG_LEVEL",      NULL};
 
 static const char *verdict_name(uint32_t verdict)
 {

@@ -6,12 +6,14 @@
 #include "cli/session.h"
 #include "cli/text.h"
 
-static const char *const settings[] = {"TORCHINDUCTOR_CACHE_DIR", "B10_LOCAL_PREFIXES",
-                                       "B10_CACHE_TAGS",          "B10_ENVIRONMENT_KEY",
-                                       "BASETEN_FS_ENABLED",      "B10_READ_DIRS",
-                                       "B10FS_CACHE_DIR",         "B10_GPU_PROBE",
-                                       "B10_PYTHON_PREFIX",       "B10_LOAD_TIMEOUT_SECONDS",
-                                       "B10_LOG_LEVEL",           NULL};
+static const char *const settings[] = {"B10_CACHE_KIND",     "TORCHINDUCTOR_CACHE_DIR",
+                                       "VLLM_CACHE_ROOT",    "XDG_CACHE_HOME",
+                                       "SGLANG_CACHE_DIR",   "B10_LOCAL_PREFIXES",
+                                       "B10_CACHE_TAGS",     "B10_ENVIRONMENT_KEY",
+                                       "BASETEN_FS_ENABLED", "B10_READ_DIRS",
+                                       "B10FS_CACHE_DIR",    "B10_GPU_PROBE",
+                                       "B10_PYTHON_PREFIX",  "B10_LOAD_TIMEOUT_SECONDS",
+                                       "B10_LOG_LEVEL",      NULL};
 
 enum { SOURCE_SIZE = 64 };
 

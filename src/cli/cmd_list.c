@@ -4,11 +4,13 @@
 #include "cli/session.h"
 #include "cli/text.h"
 
-static const char *const settings[] = {"BASETEN_FS_ENABLED",      "B10FS_CACHE_DIR",
-                                       "TORCHINDUCTOR_CACHE_DIR", "B10_LOCAL_PREFIXES",
-                                       "B10_CACHE_TAGS",          "B10_ENVIRONMENT_KEY",
-                                       "B10_GPU_PROBE",           "B10_LOAD_TIMEOUT_SECONDS",
-                                       "B10_LOG_LEVEL",           NULL};
+static const char *const settings[] = {"BASETEN_FS_ENABLED", "B10FS_CACHE_DIR",
+                                       "B10_CACHE_KIND",     "TORCHINDUCTOR_CACHE_DIR",
+                                       "VLLM_CACHE_ROOT",    "XDG_CACHE_HOME",
+                                       "SGLANG_CACHE_DIR",   "B10_LOCAL_PREFIXES",
+                                       "B10_CACHE_TAGS",     "B10_ENVIRONMENT_KEY",
+                                       "B10_GPU_PROBE",      "B10_LOAD_TIMEOUT_SECONDS",
+                                       "B10_LOG_LEVEL",      NULL};
 
 static void print_entry(const b10_cache_entry *entry)
 {

@@ -1,7 +1,11 @@
 #include "cli/summary.h"
 
 static const char *const settings[] = {"BASETEN_FS_ENABLED",
+                                       "B10_CACHE_KIND",
                                        "TORCHINDUCTOR_CACHE_DIR",
+                                       "VLLM_CACHE_ROOT",
+                                       "XDG_CACHE_HOME",
+                                       "SGLANG_CACHE_DIR",
                                        "B10_LOCAL_PREFIXES",
                                        "B10FS_CACHE_DIR",
                                        "B10_READ_DIRS",

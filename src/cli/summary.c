@@ -52,6 +52,9 @@ static void print_remarks(const b10_report *report)
 {
     print_remark(report->existing, "entry", "entries", "kept as found locally");
     print_remark(report->merged_files, "file", "files", "were there already and stay");
+    print_remark(report->relocated_files, "file", "files", "adapted to the paths here");
+    print_remark(report->unrelocated_files, "file", "files",
+                 "keep paths of their saver: not usable here");
     print_remark(report->left_out_changed, "file", "files",
                  "left out: changed or vanished while being read");
     print_remark(report->left_out_torn, "file", "files", "left out: evidently truncated");
@@ -85,6 +88,8 @@ static void add_report(struct document *document, const b10_report *report)
     document_flag(document, "fallback", report->fallback);
     document_text(document, "difference", report->difference);
     document_count(document, "merged_files", report->merged_files);
+    document_count(document, "relocated_files", report->relocated_files);
+    document_count(document, "unrelocated_files", report->unrelocated_files);
     document_seconds(document, "seconds", report->wall_ns);
 }
 

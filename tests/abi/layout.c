@@ -70,6 +70,8 @@ static void print_report(void)
     MEMBER(b10_report, threads_left);
     MEMBER(b10_report, difference);
     MEMBER(b10_report, merged_files);
+    MEMBER(b10_report, relocated_files);
+    MEMBER(b10_report, unrelocated_files);
 }
 
 static void print_info(void)

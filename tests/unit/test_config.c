@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cache/auto_root.h"
 #include "env/gpu.h"
 #include "support/sandbox.h"
 #include "support/scratch.h"
@@ -40,6 +41,9 @@ static int config_setup(void **state)
                                           "SSL_CERT_FILE"};
     for (size_t i = 0; i < sizeof(outside) / sizeof(*outside); i++)
         unsetenv(outside[i]);
+    for (size_t i = 0; i < AUTO_ROOT_COUNT; i++)
+        if (auto_root_at(i)->variable != NULL)
+            unsetenv(auto_root_at(i)->variable);
     struct b10_setting row;
     for (size_t i = 0; config_setting_at(i, &row); i++)
         unsetenv(row.name);
@@ -126,11 +130,13 @@ static void defaults_are_those_of_the_contract(void **state)
     assert_int_equal(settings.min_local_bytes, UINT64_C(1024) << 20);
     assert_int_equal(settings.min_shared_bytes, UINT64_C(1024) << 20);
     assert_int_equal(settings.save_mode, SAVE_IF_ABSENT);
-    assert_int_equal(settings.root_count, 1);
+    assert_int_equal(settings.root_count, 2);
     assert_string_equal(settings.roots[0].name, "headers");
     assert_string_equal(settings.roots[0].path,
                         scratch_path(scratch, "tmp/torchinductor_anna/precompiled_headers"));
     assert_true(settings.roots[0].automatic);
+    assert_string_equal(settings.roots[1].name, "triton");
+    assert_string_equal(settings.roots[1].path, scratch_path(scratch, "home/.triton/cache"));
     assert_string_equal(settings.kind, "inductor");
     assert_string_equal(settings.tags, "");
     assert_string_equal(settings.environment_key, "");
@@ -149,7 +155,11 @@ static void every_setting_is_in_the_table_once(void **state)
     (void)state;
     static const char *const expected[] = {
         "BASETEN_FS_ENABLED",
+        "B10_CACHE_KIND",
         "TORCHINDUCTOR_CACHE_DIR",
+        "VLLM_CACHE_ROOT",
+        "XDG_CACHE_HOME",
+        "SGLANG_CACHE_DIR",
         "B10_LOCAL_PREFIXES",
         "B10FS_CACHE_DIR",
         "B10_READ_DIRS",
@@ -773,6 +783,7 @@ static void roots_are_read_and_sorted_by_name(void **state)
 {
     (void)state;
     setenv("TMPDIR", "/tmp", 1);
+    setenv("HOME", "/", 1);
     assert_roots("none", "");
     assert_roots("auto", "headers=/tmp/torchinductor_anna/precompiled_headers* ");
     assert_roots("b=/tmp/x,a=/cache/y/", "a=/cache/y b=/tmp/x ");
@@ -784,6 +795,7 @@ static void headers_stay_where_pytorch_keeps_them(void **state)
 {
     (void)state;
     setenv("TMPDIR", "/tmp", 1);
+    setenv("HOME", "/", 1);
     setenv("TORCHINDUCTOR_CACHE_DIR", "/cache/torch", 1);
     assert_roots("auto", "headers=/tmp/torchinductor_anna/precompiled_headers* ");
     setenv("B10_LOCAL_PREFIXES", "/cache", 1);
@@ -791,6 +803,214 @@ static void headers_stay_where_pytorch_keeps_them(void **state)
     setenv("B10_LOCAL_PREFIXES", "/tmp", 1);
     setenv("TORCHINDUCTOR_CACHE_DIR", "/tmp/torchinductor_anna/precompiled_headers", 1);
     assert_roots("auto", "");
+}
+
+/* HOME that nothing has to be looked up in, so that the texts are known. */
+static void plain_host(void)
+{
+    setenv("TMPDIR", "/tmp", 1);
+    setenv("HOME", "/no/home", 1);
+}
+
+static void servers_have_the_caches_of_every_library(void **state)
+{
+    (void)state;
+    plain_host();
+    assert_roots("auto", "headers=/tmp/torchinductor_anna/precompiled_headers* "
+                         "triton=/no/home/.triton/cache* ");
+    static const char expected[] = "cuda=/no/home/.nv/ComputeCache* "
+                                   "deep_gemm=/no/home/.deep_gemm* "
+                                   "flashinfer=/no/home/.cache/flashinfer* "
+                                   "headers=/tmp/torchinductor_anna/precompiled_headers* "
+                                   "inductor=/tmp/torchinductor_anna* "
+                                   "tilelang=/no/home/.tilelang/cache* "
+                                   "triton=/no/home/.triton/cache* "
+                                   "tvm_ffi=/no/home/.cache/tvm-ffi* ";
+    setenv("B10_CACHE_KIND", "vllm", 1);
+    assert_roots("auto", expected);
+    setenv("B10_CACHE_KIND", "sglang", 1);
+    assert_roots("auto", expected);
+    setenv("B10_LOCAL_PREFIXES", "/no/home/.cache", 1); /* defaults are allowed anyway */
+    assert_roots("auto", expected);
+}
+
+static void every_library_has_its_variable(void **state)
+{
+    (void)state;
+    static const char *const variables[] = {
+        "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR",     "FLASHINFER_WORKSPACE_BASE",
+        "DG_JIT_CACHE_DIR",        "TVM_FFI_CACHE_DIR",    "TILELANG_CACHE_DIR",
+        "CUTE_DSL_CACHE_DIR",      "TORCH_EXTENSIONS_DIR", "CUDA_CACHE_PATH"};
+    plain_host();
+    setenv("B10_CACHE_KIND", "vllm", 1);
+    for (size_t i = 0; i < sizeof(variables) / sizeof(*variables); i++) {
+        char path[64];
+        snprintf(path, sizeof(path), "/cache/%zu", i);
+        setenv(variables[i], path, 1);
+    }
+    assert_roots("auto", "cuda=/cache/8* cute=/cache/6* deep_gemm=/cache/3* "
+                         "flashinfer=/cache/2/.cache/flashinfer* "
+                         "headers=/tmp/torchinductor_anna/precompiled_headers* inductor=/cache/0* "
+                         "tilelang=/cache/5* torch_extensions=/cache/7* triton=/cache/1* "
+                         "tvm_ffi=/cache/4* ");
+    setenv("B10_CACHE_ROOTS", "auto", 1);
+    for (size_t i = 0; i < sizeof(variables) / sizeof(*variables); i++) {
+        assert_refused(variables[i], "relative");
+        assert_refused(variables[i], "/etc/x");
+        assert_refused(variables[i], "/cache/../x");
+        assert_accepted(variables[i], "");
+        setenv("B10_CACHE_ROOTS", "none", 1); /* nobody's business then */
+        assert_accepted(variables[i], "relative");
+        setenv("B10_CACHE_ROOTS", "auto", 1);
+    }
+    assert_accepted("TRITON_CACHE_DIR", "/no/home/.triton/cache"); /* the default, spelled out */
+    assert_refused("TRITON_CACHE_DIR", "/no/home/.triton");
+}
+
+static void of_two_automatic_roots_with_one_path_the_first_counts(void **state)
+{
+    (void)state;
+    plain_host();
+    setenv("B10_CACHE_KIND", "vllm", 1);
+    setenv("VLLM_CACHE_ROOT", "/cache/jit/vllm", 1);
+    setenv("TORCHINDUCTOR_CACHE_DIR", "/cache/jit/vllm", 1); /* the main root */
+    setenv("TRITON_CACHE_DIR", "/cache/jit", 1);             /* around the main root */
+    setenv("CUDA_CACHE_PATH", "/cache/jit", 1);
+    setenv("TILELANG_CACHE_DIR", "/cache/mine", 1);
+    setenv("DG_JIT_CACHE_DIR", "/cache/jit/vllm/deep", 1);
+    assert_roots("mine=/cache/mine,auto",
+                 "deep_gemm=/cache/jit/vllm/deep* flashinfer=/no/home/.cache/flashinfer* "
+                 "headers=/tmp/torchinductor_anna/precompiled_headers* mine=/cache/mine "
+                 "triton=/cache/jit* tvm_ffi=/no/home/.cache/tvm-ffi* ");
+    assert_refused("B10_CACHE_ROOTS", "triton=/cache/own,auto");
+}
+
+static void what_an_engine_sets_inside_its_own_root_is_no_further_root(void **state)
+{
+    (void)state;
+    plain_host();
+    static const char usual[] = "headers=/tmp/torchinductor_anna/precompiled_headers* "
+                                "triton=/no/home/.triton/cache* ";
+    setenv("TRITON_CACHE_DIR", "/tmp/torchinductor_anna/triton/0", 1);
+    assert_roots("auto", usual);
+    setenv("TRITON_CACHE_DIR", "/tmp/torchinductor_anna/triton/mine", 1);
+    assert_roots("auto", "headers=/tmp/torchinductor_anna/precompiled_headers* "
+                         "triton=/tmp/torchinductor_anna/triton/mine* ");
+    setenv("B10_CACHE_KIND", "vllm", 1);
+    setenv("VLLM_CACHE_ROOT", "/cache/vllm", 1);
+    setenv("TRITON_CACHE_DIR", "/cache/vllm/torch_compile_cache/ab/rank_0_0/triton_cache", 1);
+    setenv("TORCHINDUCTOR_CACHE_DIR", "/cache/vllm/torch_compile_cache/ab/rank_0_0/inductor_cache",
+           1);
+    struct settings settings = SETTINGS_NONE;
+    assert_int_equal(read_settings(&settings), B10_REASON_OK);
+    for (size_t i = 0; i < settings.root_count; i++)
+        assert_null(strstr(settings.roots[i].path, "torch_compile_cache"));
+    settings_release(&settings);
+    setenv("TORCHINDUCTOR_CACHE_DIR", "/tmp/own", 1);
+    setenv("TRITON_CACHE_DIR", "/tmp/own/triton/7", 1);
+    assert_int_equal(read_settings(&settings), B10_REASON_OK);
+    for (size_t i = 0; i < settings.root_count; i++)
+        assert_string_not_equal(settings.roots[i].path, "/tmp/own/triton/7");
+    settings_release(&settings);
+}
+
+static void a_root_is_also_known_by_the_name_that_leads_to_it(void **state)
+{
+    struct scratch *scratch = *state;
+    struct settings settings = SETTINGS_NONE;
+    scratch_mkdir(scratch, "real");
+    assert_int_equal(symlink("real", scratch_path(scratch, "alias")), 0);
+    setenv("B10_LOCAL_PREFIXES", scratch->path, 1);
+    setenv("HOME", scratch_path(scratch, "alias"), 1);
+    setenv("TMPDIR", scratch_path(scratch, "alias"), 1);
+    assert_int_equal(read_settings(&settings), B10_REASON_OK);
+    assert_string_equal(settings.local_dir, scratch_path(scratch, "real/torchinductor_anna"));
+    assert_string_equal(settings.local_named, scratch_path(scratch, "alias/torchinductor_anna"));
+    assert_string_equal(settings.roots[1].path, scratch_path(scratch, "real/.triton/cache"));
+    assert_string_equal(settings.roots[1].named, scratch_path(scratch, "alias/.triton/cache"));
+    settings_release(&settings);
+}
+
+static void look_up_home(void *context)
+{
+    (void)context;
+    sandbox_drop_root();
+    struct settings settings = SETTINGS_NONE;
+    CHECK(read_settings(&settings) == B10_REASON_OK);
+    CHECK(settings.root_count == 1);
+    CHECK(strcmp(settings.roots[0].name, "headers") == 0);
+    settings_release(&settings);
+}
+
+static void a_home_that_is_closed_to_this_user_stops_nothing(void **state)
+{
+    struct scratch *scratch = *state;
+    setenv("TMPDIR", "/tmp", 1);
+    assert_int_equal(chmod(scratch_path(scratch, "home"), 0700), 0);
+    if (getuid() != 0) {
+        print_message("needs root, to become another user\n");
+        skip();
+    }
+    assert_int_equal(chmod(scratch->path, 0755), 0);
+    sandbox_run(look_up_home, NULL);
+}
+
+static void assert_main(const char *kind, const char *expected)
+{
+    struct settings settings = SETTINGS_NONE;
+    setenv("B10_CACHE_KIND", kind, 1);
+    if (read_settings(&settings) != B10_REASON_OK)
+        fail_msg("%s", error.message);
+    assert_string_equal(settings.local_dir, expected);
+    settings_release(&settings);
+}
+
+static void the_kind_decides_which_directory_is_the_main_root(void **state)
+{
+    (void)state;
+    plain_host();
+    assert_main("inductor", "/tmp/torchinductor_anna");
+    assert_main("vllm", "/no/home/.cache/vllm");
+    assert_main("sglang", "/no/home/.cache/sglang");
+    setenv("XDG_CACHE_HOME", "/cache/xdg", 1);
+    assert_main("VLLM", "/cache/xdg/vllm");
+    assert_main("sglang", "/no/home/.cache/sglang");
+    setenv("VLLM_CACHE_ROOT", "/cache/v", 1);
+    setenv("SGLANG_CACHE_DIR", "/cache/s", 1);
+    assert_main("vllm", "/cache/v");
+    assert_main("sglang", "/cache/s");
+    assert_refused("B10_CACHE_KIND", "torch");
+    assert_refused("B10_CACHE_KIND", "");
+}
+
+static void only_the_variable_of_the_kind_is_judged(void **state)
+{
+    (void)state;
+    plain_host();
+    assert_accepted("VLLM_CACHE_ROOT", "/etc/vllm");
+    assert_accepted("SGLANG_CACHE_DIR", "relative");
+    assert_accepted("XDG_CACHE_HOME", "relative");
+    setenv("B10_CACHE_ROOTS", "none", 1);
+    setenv("B10_CACHE_KIND", "sglang", 1);
+    assert_refused("SGLANG_CACHE_DIR", "/etc/sglang");
+    assert_refused("SGLANG_CACHE_DIR", "relative");
+    assert_accepted("TORCHINDUCTOR_CACHE_DIR", "/etc/torch");
+    setenv("B10_CACHE_KIND", "vllm", 1);
+    assert_refused("VLLM_CACHE_ROOT", "/etc/vllm");
+    assert_refused("VLLM_CACHE_ROOT", "");
+    assert_refused("VLLM_CACHE_ROOT", "/cache");
+    assert_refused("XDG_CACHE_HOME", "relative");
+    setenv("XDG_CACHE_HOME", "/etc", 1);
+    struct settings settings = SETTINGS_NONE;
+    assert_int_equal(read_settings(&settings), B10_REASON_CONFIG);
+    assert_non_null(strstr(error.message, "XDG_CACHE_HOME='/etc/vllm'"));
+    unsetenv("XDG_CACHE_HOME");
+    setenv("HOME", "/", 1);
+    assert_int_equal(read_settings(&settings), B10_REASON_CONFIG);
+    assert_non_null(strstr(error.message, "VLLM_CACHE_ROOT"));
+    plain_host();
+    assert_refused("B10_CACHE_ROOTS", "vllm=/tmp/x");
+    assert_accepted("VLLM_CACHE_ROOT", "/cache/vllm");
 }
 
 static void bad_roots_are_refused(void **state)
@@ -829,6 +1049,12 @@ static void archives_are_kept_out_of_every_root(void **state)
     assert_refused("B10FS_CACHE_DIR", "/tmp/x/shared");
     assert_refused("B10FS_CACHE_DIR", "/tmp/x");
     assert_accepted("B10FS_CACHE_DIR", "/tmp/x2");
+    setenv("B10FS_CACHE_DIR", "/cache/model/compile_cache", 1);
+    setenv("TRITON_CACHE_DIR", "/cache/model", 1);
+    setenv("HOME", "/", 1);
+    setenv("TMPDIR", "/tmp", 1);
+    assert_roots("auto", "headers=/tmp/torchinductor_anna/precompiled_headers* ");
+    assert_non_null(strstr(warnings, "'triton'"));
 }
 
 /* ---- where the defaults come from ---- */
@@ -942,7 +1168,7 @@ static void values_may_be_set_in_any_order(void **state)
     assert_int_equal(config_set(config, "B10_LOCAL_PREFIXES", "/data", &error), 0);
     assert_int_equal(read_with(&settings, config, SETTINGS_LOCAL), B10_REASON_OK);
     assert_string_equal(settings.local_dir, "/data/torch");
-    assert_int_equal(settings.root_count, 2);
+    assert_int_equal(settings.root_count, 3);
     settings_release(&settings);
     config_free(config);
 }
@@ -1024,6 +1250,14 @@ int main(void)
         TEST(a_path_too_long_is_refused),
         TEST(roots_are_read_and_sorted_by_name),
         TEST(headers_stay_where_pytorch_keeps_them),
+        TEST(servers_have_the_caches_of_every_library),
+        TEST(every_library_has_its_variable),
+        TEST(of_two_automatic_roots_with_one_path_the_first_counts),
+        TEST(what_an_engine_sets_inside_its_own_root_is_no_further_root),
+        TEST(a_root_is_also_known_by_the_name_that_leads_to_it),
+        TEST(a_home_that_is_closed_to_this_user_stops_nothing),
+        TEST(the_kind_decides_which_directory_is_the_main_root),
+        TEST(only_the_variable_of_the_kind_is_judged),
         TEST(bad_roots_are_refused),
         TEST(archives_are_kept_out_of_every_root),
         TEST(user_and_temporary_directory_are_found_as_python_finds_them),

@@ -182,7 +182,7 @@ static void info_counts_what_lies_inside_the_main_root(void **state)
     struct host *host = *state;
     char path[600];
     snprintf(path, sizeof(path), "%s/precompiled_headers", host->local);
-    struct settings_root headers = {(char[]){"headers"}, path, true};
+    struct settings_root headers = {.name = (char[]){"headers"}, .path = path, .automatic = true};
     host->settings.roots = &headers;
     host->settings.root_count = 1;
     scratch_text(host->scratch, "local/precompiled_headers/h.gch", "123");

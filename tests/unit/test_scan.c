@@ -48,7 +48,8 @@ static void add_root(struct host *host, const char *name, const char *relative, 
     size_t i = host->settings.root_count++;
     snprintf(names[i], sizeof(names[i]), "%s", name);
     snprintf(host->paths[i], sizeof(host->paths[i]), "%s", scratch_path(host->scratch, relative));
-    host->roots[i] = (struct settings_root){names[i], host->paths[i], automatic};
+    host->roots[i] =
+        (struct settings_root){.name = names[i], .path = host->paths[i], .automatic = automatic};
 }
 
 static bool has_files(struct host *host)
@@ -141,6 +142,29 @@ static void a_root_nested_in_another_is_found_under_its_own_name_only(void **sta
     assert_int_equal(scan_measure(&host.settings, &files, &bytes, NULL, &error), B10_REASON_OK);
     assert_int_equal(files, 3);
     assert_int_equal(bytes, 3);
+}
+
+static void assets_of_a_vllm_root_do_not_count(void **state)
+{
+    struct host host;
+    struct scan_counts counts;
+    host_init(&host, *state);
+    host.settings.kind = "vllm";
+    scratch_text(*state, "local/assets/picture", "p");
+    assert_false(has_files(&host));
+    scratch_text(*state, "local/torch_compile_cache/assets/code", "c");
+    assert_true(has_files(&host));
+    assert_scan(&host, &counts,
+                "vllm:torch_compile_cache vllm:torch_compile_cache/assets "
+                "vllm:torch_compile_cache/assets/code ");
+    uint64_t files;
+    uint64_t bytes;
+    assert_int_equal(scan_measure(&host.settings, &files, &bytes, NULL, &error), B10_REASON_OK);
+    assert_int_equal(files, 1);
+    host.settings.kind = "inductor";
+    assert_scan(&host, &counts,
+                "inductor:assets inductor:assets/picture inductor:torch_compile_cache "
+                "inductor:torch_compile_cache/assets inductor:torch_compile_cache/assets/code ");
 }
 
 static void a_main_root_nested_in_a_further_one_is_left_out_there(void **state)
@@ -351,6 +375,7 @@ int main(void)
         TEST(everything_is_found_in_order),
         TEST(locks_and_temporaries_do_not_count),
         TEST(a_root_nested_in_another_is_found_under_its_own_name_only),
+        TEST(assets_of_a_vllm_root_do_not_count),
         TEST(a_main_root_nested_in_a_further_one_is_left_out_there),
         TEST(an_absent_or_empty_main_root_holds_nothing),
         TEST(files_of_further_roots_alone_are_nothing_to_save),

@@ -91,6 +91,8 @@ class Report(Sized):
         ("threads_left", c_uint32),
         ("difference", c_char * 512),
         ("merged_files", c_uint64),
+        ("relocated_files", c_uint64),
+        ("unrelocated_files", c_uint64),
     ]
 
 
