@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Fails a save and a load at every system call they make, one call with one error at a time, then checks that the promises hold.
 
-    error_sweep.py DRIVER save|load|merge [SECONDS]
+    error_sweep.py DRIVER save|save_merge|load|merge [SECONDS]
 
 SECONDS bounds the time (default 80, 0: every case): when every case would take longer, every nth is tried. `merge` is a
-load into a directory that is not empty. After each: an answer that fits the error, nothing partial anywhere, no temporary
+load into a directory that is not empty, `save_merge` a save that adds to an archive. After each: an answer that fits the error, nothing partial anywhere, no temporary
 name left unless removing it was what failed, and the next operation, without a fault, succeeds.
 """
 
@@ -75,10 +75,16 @@ def strace(options, command):
     return done.returncode, done.stdout.strip(), done.stderr.strip()
 
 
-def traced_calls(replica, operation):
+def command(replica, what):
+    if what == "save_merge":
+        return replica.command("save", 0, "B10_SAVE_MODE=merge")
+    return replica.command("save" if what == "save" else "load", 0)
+
+
+def traced_calls(replica, what):
     """(call, number) of every call from the first one that names the replica to the printing of the answer."""
     log = os.path.join(replica.directory, "trace")
-    strace(["-o", log, "-e", "trace=" + ",".join(ERRORS)], replica.command(operation, 0))
+    strace(["-o", log, "-e", "trace=" + ",".join(ERRORS)], command(replica, what))
     seen, begun, calls = {}, False, []
     with open(log, errors="replace") as lines:
         for line in lines:
@@ -99,6 +105,8 @@ def traced_calls(replica, operation):
 def prepare(replica, what):
     if what == "save":
         replica.clear_volume()
+    if what == "save_merge":
+        replica.put_part()
     replica.clear_local()
     if what == "merge":
         replica.fill_local()
@@ -129,6 +137,14 @@ def check_save(replica, call, error, answer):
     replica.check_next_save_succeeds()
 
 
+def check_save_merge(replica, call, answer):
+    replica.check_volume()
+    replica.check_saved_untouched()
+    left = [name for name in os.listdir(replica.volume) if not ARCHIVE.match(name)]
+    require(not left or call in ("unlinkat", "renameat2"), f"left on the volume: {left}")
+    replica.check_next_merge_completes()
+
+
 def check_load(replica, call, answer, merged):
     require(len([name for name in os.listdir(replica.volume) if ARCHIVE.match(name)]) == 1, "the archive is gone")
     replica.check_volume()
@@ -144,16 +160,17 @@ def check_load(replica, call, answer, merged):
 
 def fail_once(replica, what, call, number, error):
     prepare(replica, what)
-    operation = "save" if what == "save" else "load"
     inject = f"{call}:error={error}:when={number}"
     code, answer, message = strace(["-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={inject}"],
-                                   replica.command(operation, 0))
+                                   command(replica, what))
     try:
         require(code in (1, 2, 3, 4), f"exit {code}")
         check_answer(call, error, answer)
         require(code == 1 or message, "no message")
         if what == "save":
             check_save(replica, call, error, answer)
+        elif what == "save_merge":
+            check_save_merge(replica, call, answer)
         else:
             check_load(replica, call, answer, what == "merge")
     except Broken as broken:
@@ -164,7 +181,7 @@ def fail_once(replica, what, call, number, error):
 
 def cases(replica, what):
     prepare(replica, what)
-    calls = traced_calls(replica, "save" if what == "save" else "load")
+    calls = traced_calls(replica, what)
     return [(call, number, error) for call, number in calls for error in ERRORS[call].split()]
 
 
@@ -175,6 +192,8 @@ def main():
         print("SKIPPED: strace is not installed")
         return 77
     replica = Replica(driver)
+    replica.store_part()
+    replica.clear_volume()
     replica.run("save")
     every = cases(replica, what)
     samples = every[:: max(1, len(every) // 12)]

@@ -1,8 +1,10 @@
 /* Save and load in mode `merge`, row by row. */
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/guard.h"
@@ -266,6 +268,21 @@ static void a_load_into_nothing_is_as_ever(void **state)
     replica_release(&replica);
 }
 
+static void a_load_waits_for_no_other_load(void **state)
+{
+    struct replica replica;
+    merging_begin(&replica, *state);
+    merging_aim(&replica, "second");
+    scratch_text(*state, "second/.b10transfer.partial", "");
+    int marker = open(scratch_path(*state, "second/.b10transfer.partial"), O_RDWR | O_CLOEXEC);
+    assert_int_equal(flock(marker, LOCK_EX), 0);
+    replica_assert(&replica, replica_load(&replica), B10_SKIPPED, B10_REASON_LOCAL_PRESENT);
+    close(marker);
+    replica_assert(&replica, replica_load(&replica), B10_SUCCESS, B10_REASON_OK);
+    scratch_assert_same_tree(scratch_path(*state, "local"), scratch_path(*state, "second"));
+    replica_release(&replica);
+}
+
 static void a_load_without_archive_is_absent(void **state)
 {
     struct replica replica;
@@ -295,6 +312,7 @@ int main(void)
         TEST(a_load_adds_what_is_missing),
         TEST(a_load_of_what_is_all_there_succeeds),
         TEST(a_load_into_nothing_is_as_ever),
+        TEST(a_load_waits_for_no_other_load),
         TEST(a_load_without_archive_is_absent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/guard.h"
@@ -96,6 +98,51 @@ static void one_that_is_replaced_again_and_again_is_left_to_others(void **state)
     assert_int_equal(plan.count, 97);
     replica.options.progress = NULL;
     merging_intact(&replica);
+    replica_release(&replica);
+}
+
+/* Saves until nothing of its own is missing in the archive. Each adds another amount, which no other
+ * could take for the same again. */
+static int add_own(struct replica *replica, unsigned number)
+{
+    char name[64];
+    snprintf(name, sizeof(name), "own %u/entry %u/of its own", number, number);
+    scratch_random(replica->scratch, name, 1000U << number, number);
+    snprintf(name, sizeof(name), "own %u", number);
+    merging_aim(replica, name);
+    for (int tries = 0; tries < 500; tries++) {
+        const struct timespec pause = {.tv_nsec = 10000000};
+        OperationStatus status = replica_save(replica);
+        if (status == B10_SKIPPED && replica->error.code == B10_REASON_ALREADY_SAVED)
+            return 0;
+        if (status == B10_ERROR)
+            return 1;
+        nanosleep(&pause, NULL);
+    }
+    return 2;
+}
+
+static void several_at_once_lose_nothing(void **state)
+{
+    enum { SAVERS = 4 };
+    struct replica replica;
+    pid_t savers[SAVERS];
+    merging_begin(&replica, *state);
+    for (unsigned i = 0; i < SAVERS; i++) {
+        savers[i] = fork();
+        assert_true(savers[i] >= 0);
+        if (savers[i] == 0)
+            _exit(add_own(&replica, i));
+    }
+    for (int i = 0; i < SAVERS; i++) {
+        int status;
+        assert_int_equal(waitpid(savers[i], &status, 0), savers[i]);
+        assert_int_equal(status, 0);
+    }
+    merging_intact(&replica);
+    merging_aim(&replica, "everything");
+    replica_assert(&replica, replica_load(&replica), B10_SUCCESS, B10_REASON_OK);
+    assert_int_equal(replica.report.files, 54 + SAVERS);
     replica_release(&replica);
 }
 
@@ -249,6 +296,7 @@ int main(void)
         TEST(an_archive_replaced_meanwhile_is_added_to_as_well),
         TEST(one_that_appears_meanwhile_is_added_to_as_well),
         TEST(one_that_is_replaced_again_and_again_is_left_to_others),
+        TEST(several_at_once_lose_nothing),
         TEST(a_damaged_frame_is_replaced_not_taken_over),
         TEST(damage_that_is_seen_once_is_not_believed),
         TEST(a_damaged_tail_is_replaced),
