@@ -168,7 +168,7 @@ static enum b10_reason check_content(const struct probe *probe, int fd, struct b
 {
     SCOPED(heap) unsigned char *pattern = malloc(PATTERN_SIZE);
     struct b10_error found = ERROR_NONE;
-    bool same;
+    bool same = false;
     if (pattern == NULL)
         return error_no_memory(error);
     for (size_t i = 0; i < PATTERN_SIZE; i++)
