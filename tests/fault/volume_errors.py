@@ -3,9 +3,10 @@
 
     volume_errors.py DRIVER FAULTFS save|replace|save_merge|again|load [SECONDS]
 
-`replace` and `save_merge` find an archive that holds less; `again` is a save where the archive exists. Each operation of the volume fails before anything is done, and again after it
-was done ("late": the answer was lost on the way, as on a network; at `flush` this is an error of close). SECONDS bounds the
-time (default 40, 0: every case): when every case would take longer, every nth is tried. After each: an answer that fits the error; the volume holds what it held or the new
+`replace` and `save_merge` find an archive that holds less; `again` is a save where the archive exists. Each operation of
+the volume fails before anything is done, and again after it was done ("late": the answer was lost on the way, as on a
+network; at `flush` this is an error of close). SECONDS bounds the time (default 40, 0: every case): when every case would
+take longer, every nth is tried. After each: an answer that fits the error; the volume holds what it held or the new
 archive, whole; the local directory is absent or whole; nothing is left that a sweep would not take; the next operation
 succeeds.
 """

@@ -53,8 +53,8 @@ class Peers:
         elif name == PYPI:
             command = self._pypi("save")
         elif name == SLOW_TAR:
-            command = [self._measured, "--sync", _FILES[name], "sh", "-c", 'tar --zstd -cf "$1" -C "$2" . && cp "$1" "$3"', "sh",
-                       _COPY, source, _FILES[name]]
+            command = [self._measured, "--sync", _FILES[name], "sh", "-c",
+                       'tar --zstd -cf "$1" -C "$2" . && cp "$1" "$3"', "sh", _COPY, source, _FILES[name]]
         else:
             how = ["--zstd", "-cf"] if name == TAR else [
                 "--zstd", "--options", "zstd:threads=2,zstd:compression-level=1", "-cf"]

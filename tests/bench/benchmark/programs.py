@@ -26,7 +26,7 @@ class Programs:
         flags = quietly("pkg-config", "--cflags", "--libs", "fuse3").split()
         folder = ROOT / "tests/fault/faultfs"
         quietly("cc", "-O2", "-std=c11", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", f"-I{ROOT / 'tests'}",
-                folder / "faultfs.c", folder / "rules.c", "-o", self.path("faultfs"), "-pthread", *flags)
+                *folder.glob("*.c"), "-o", self.path("faultfs"), "-pthread", *flags)
 
     def make(self):
         need("cc", "cmake", "tar", "zstd", "bsdtar", "mkfs.ext4", "unshare")

@@ -11,8 +11,8 @@
 #include <fcntl.h>
 #include <fuse3/fuse.h>
 #include <getopt.h>
-#include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,17 +20,15 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "fault/faultfs/pace.h"
 #include "fault/faultfs/rules.h"
 
 enum { PATH_SIZE = 4400, IO_MAX = 1 << 20 };
 
 static struct {
     const char *backing;
-    double latency_s;
-    double bytes_per_s; /* 0: no limit */
     double cache_s;
 } volume;
 
@@ -38,8 +36,7 @@ static struct {
 struct opened {
     int fd;
     bool is_written;
-    double busy_until_s; /* for the bandwidth */
-    pthread_mutex_t mutex;
+    struct pace pace;
     char path[]; /* by which it was opened */
 };
 
@@ -60,24 +57,9 @@ static struct opened *opened(const struct fuse_file_info *info)
     return (struct opened *)(uintptr_t)info->fh;
 }
 
-static double now_s(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
-
-static void sleep_s(double seconds)
-{
-    const struct timespec time = {(time_t)seconds,
-                                  (long)((seconds - (double)(time_t)seconds) * 1e9)};
-    if (seconds > 0)
-        nanosleep(&time, NULL);
-}
-
 static struct fault meet_bytes(const char *operation, const char *path, off_t offset, size_t size)
 {
-    sleep_s(volume.latency_s);
+    pace_operation();
     return rules_meet(operation, path, offset, size);
 }
 
@@ -215,7 +197,7 @@ static int keep_open(int fd, const char *path, struct fuse_file_info *info,
     }
     file->fd = fd;
     file->is_written = (info->flags & O_ACCMODE) != O_RDONLY;
-    pthread_mutex_init(&file->mutex, NULL);
+    pace_init(&file->pace);
     strcpy(file->path, path);
     info->fh = (uintptr_t)file;
     return 0;
@@ -241,20 +223,6 @@ static int op_opendir(const char *path, struct fuse_file_info *info)
                      &fault);
 }
 
-/* Transfers of one open file come one after the other. */
-static void transfer(struct opened *file, size_t size)
-{
-    if (volume.bytes_per_s <= 0)
-        return;
-    pthread_mutex_lock(&file->mutex);
-    const double now = now_s();
-    const double begin = file->busy_until_s > now ? file->busy_until_s : now;
-    const double end = begin + (double)size / volume.bytes_per_s;
-    file->busy_until_s = end;
-    pthread_mutex_unlock(&file->mutex);
-    sleep_s(end - now);
-}
-
 static int op_read(const char *path, char *bytes, size_t size, off_t offset,
                    struct fuse_file_info *info)
 {
@@ -268,7 +236,7 @@ static int op_read(const char *path, char *bytes, size_t size, off_t offset,
     if (fault.is_flipped && got > fault.flipped - offset)
         bytes[fault.flipped - offset] ^= 1;
     if (got > 0)
-        transfer(opened(info), (size_t)got);
+        pace_transfer(&opened(info)->pace, (size_t)got);
     return answer((int)got, &fault);
 }
 
@@ -281,7 +249,7 @@ static int op_write(const char *path, const char *bytes, size_t size, off_t offs
         size = fault.size;
     ssize_t put = pwrite(opened(info)->fd, bytes, size, offset);
     if (put > 0)
-        transfer(opened(info), (size_t)put);
+        pace_transfer(&opened(info)->pace, (size_t)put);
     return answer((int)put, &fault);
 }
 
@@ -313,7 +281,6 @@ static int op_release(const char *path, struct fuse_file_info *info)
     (void)path;
     const struct fault fault = rules_meet("release", opened(info)->path, 0, 0);
     close(opened(info)->fd);
-    pthread_mutex_destroy(&opened(info)->mutex);
     free(opened(info));
     return -fault.error;
 }
@@ -373,7 +340,7 @@ static const struct fuse_operations operations = {
     .utimens = op_utimens,
 };
 
-int main(int count, char **words)
+static bool read_options(int count, char **words)
 {
     static const struct option options[] = {
         {"rules", required_argument, NULL, 'r'},   {"log", required_argument, NULL, 'l'},
@@ -382,35 +349,36 @@ int main(int count, char **words)
     };
     const char *rules = NULL;
     const char *log = NULL;
+    double latency_ms = 0;
+    double mb_per_s = 0;
     for (int option; (option = getopt_long(count, words, "", options, NULL)) != -1;) {
-        switch (option) {
-        case 'r':
+        if (option == 'r')
             rules = optarg;
-            break;
-        case 'l':
+        else if (option == 'l')
             log = optarg;
-            break;
-        case 'w':
-            volume.latency_s = strtod(optarg, NULL) / 1e3;
-            break;
-        case 'b':
-            volume.bytes_per_s = strtod(optarg, NULL) * 1e6;
-            break;
-        case 'c':
+        else if (option == 'w')
+            latency_ms = strtod(optarg, NULL);
+        else if (option == 'b')
+            mb_per_s = strtod(optarg, NULL);
+        else if (option == 'c')
             volume.cache_s = strtod(optarg, NULL);
-            break;
-        default:
-            return 2;
-        }
+        else
+            return false;
     }
-    if (count - optind != 2)
+    rules_init(rules, log);
+    pace_set(latency_ms, mb_per_s);
+    return count - optind == 2;
+}
+
+int main(int count, char **words)
+{
+    static char settings[] = "default_permissions,allow_other,fsname=faultfs,max_read=1048576,"
+                             "max_idle_threads=64";
+    if (!read_options(count, words))
         return 2;
     volume.backing = words[optind];
-    rules_init(rules, log);
     umask(0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    char *fuse[] = {
-        words[0], words[optind + 1], "-f", "-o",
-        "default_permissions,allow_other,fsname=faultfs,max_read=1048576,max_idle_threads=64"};
+    char *fuse[] = {words[0], words[optind + 1], "-f", "-o", settings};
     return fuse_main((int)(sizeof(fuse) / sizeof(*fuse)), fuse, &operations, NULL);
 }
