@@ -171,6 +171,10 @@ typedef struct b10_report {
      * in which that was not possible: what they describe is compiled again */
     uint64_t relocated_files;
     uint64_t unrelocated_files;
+    /* names the archive that was loaded or published among all that ever had its name; "" if none */
+    char archive_token[33];
+    uint8_t reserved[3];
+    uint32_t suspect; /* load: archives passed over because servers died of them */
 } b10_report;
 
 /* The state of this host's cache. Strings are "" when unknown. */
@@ -558,6 +562,29 @@ B10_API OperationStatus b10_list(const b10_config *config, const b10_options *op
  * Threads: any.  Leaves: on ERROR/IO, part of the contents may be gone.  Since: 0.1 */
 B10_API OperationStatus b10_clear(const b10_config *config, const b10_options *options,
                                   b10_report *report, b10_error *error);
+
+/* Takes out of the local cache what a load of this environment's archive put there and nobody has
+ * changed since: files with the path, size and modification time that the archive says. What a
+ * server wrote itself stays. For a server that does not start with a loaded cache.
+ *   SUCCESS         report->files, content_bytes: what was removed
+ *   DOES_NOT_EXIST  ABSENT: no archive
+ *   SKIPPED         NOTHING_LOCAL: nothing of it is here
+ *   ERROR           DISABLED, CONFIG, IO, DENIED, CORRUPT, NO_MEMORY, CANCELLED, TIMEOUT, FORKED
+ * Threads: any, while no server uses the cache.  Blocks: while it reads the volume.
+ * Leaves: on ERROR, part of it may be gone.  Since: 0.1 */
+B10_API OperationStatus b10_unload(const b10_config *config, const b10_options *options,
+                                   b10_report *report, b10_error *error);
+
+/* Says on the volume that this host's server dies of the archive with that token
+ * (b10_report.archive_token) and starts without it. Once two boots of hosts have said so, loads pass
+ * that archive over, and the next save replaces it.
+ *   SUCCESS         also when this host has said so before
+ *   DOES_NOT_EXIST  ABSENT: it has been replaced meanwhile
+ *   ERROR           CONFIG (also: no token), DISABLED, IO, DENIED, NO_SPACE, NO_MEMORY, CANCELLED,
+ *                   TIMEOUT, FORKED
+ * Threads: any.  Blocks: while it writes the volume.  Since: 0.1 */
+B10_API OperationStatus b10_mark_suspect(const b10_config *config, const b10_options *options,
+                                         const char *archive_token, b10_error *error);
 
 /* Reads one archive completely and checks every rule of the format, as a load would, without
  * writing anything. `archive`: a path (it contains a '/' or names an existing file), or an

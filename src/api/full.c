@@ -178,6 +178,17 @@ static OperationStatus full_verify(const b10_config *config, const b10_options *
     return call_end(&call, reason, B10_DOES_NOT_EXIST);
 }
 
+static enum b10_reason mark_steps(struct call *call, const b10_config *config,
+                                  const b10_options *options, const char *archive_token,
+                                  b10_error *error)
+{
+    SCOPED(operation) struct operation *operation = NULL;
+    TRY(call_begin(call, options, error));
+    if (archive_token == NULL)
+        return operation_no_argument(call, "b10_mark_suspect", "archive_token");
+    return run_plain(&operation, &operation_mark, call, config, archive_token, NULL);
+}
+
 static enum b10_reason transfer_steps(struct call *call, const b10_config *config,
                                       const b10_options *options, const char *source,
                                       const char *dest, b10_error *error)
@@ -207,6 +218,20 @@ OperationStatus b10_clear(const b10_config *config, const b10_options *options, 
                           b10_error *error)
 {
     return full_clear(config, options, report, error);
+}
+
+OperationStatus b10_unload(const b10_config *config, const b10_options *options, b10_report *report,
+                           b10_error *error)
+{
+    return run_reporting(&operation_unload, config, options, report, error);
+}
+
+OperationStatus b10_mark_suspect(const b10_config *config, const b10_options *options,
+                                 const char *archive_token, b10_error *error)
+{
+    SCOPED(call) struct call call;
+    enum b10_reason reason = mark_steps(&call, config, options, archive_token, error);
+    return call_end(&call, reason, B10_DOES_NOT_EXIST);
 }
 
 OperationStatus b10_info(const b10_config *config, const b10_options *options, b10_cache_info *info,

@@ -5,6 +5,7 @@
 
 #include "api/boundary.h"
 #include "base/guard.h"
+#include "cache/accuse.h"
 #include "cache/clear.h"
 #include "cache/diff.h"
 #include "cache/doctor.h"
@@ -13,6 +14,7 @@
 #include "cache/load.h"
 #include "cache/save.h"
 #include "cache/transfer.h"
+#include "cache/unload.h"
 #include "server/flow.h"
 
 /* ---- what each of them does, on its job's thread ---- */
@@ -52,6 +54,18 @@ static enum b10_reason work_clear(struct operation *operation, struct log *log,
                                   struct progress *progress, struct b10_error *error)
 {
     return clear_local(&operation->settings, log, progress, operation->result, error);
+}
+
+static enum b10_reason work_unload(struct operation *operation, struct log *log,
+                                   struct progress *progress, struct b10_error *error)
+{
+    return unload_cache(&operation->settings, log, progress, operation->result, error);
+}
+
+static enum b10_reason work_mark(struct operation *operation, struct log *log,
+                                 struct progress *progress, struct b10_error *error)
+{
+    return accuse_archive(&operation->settings, operation->texts[0], log, progress, error);
 }
 
 static enum b10_reason work_info(struct operation *operation, struct log *log,
@@ -122,6 +136,12 @@ const struct operation_kind operation_save = {.work = work_save,
 const struct operation_kind operation_clear = {.work = work_clear,
                                                .need = SETTINGS_LOCAL,
                                                .record_size = sizeof(struct b10_report)};
+const struct operation_kind operation_unload = {.work = work_unload,
+                                                .need = SETTINGS_VOLUME,
+                                                .record_size = sizeof(struct b10_report)};
+const struct operation_kind operation_mark = {.work = work_mark,
+                                              .need = SETTINGS_VOLUME,
+                                              .writes_volume = true};
 const struct operation_kind operation_info = {.work = work_info,
                                               .need = SETTINGS_LOCAL,
                                               .record_size = sizeof(struct b10_cache_info)};

@@ -18,6 +18,8 @@ struct operation_kind;
 extern const struct operation_kind operation_load;
 extern const struct operation_kind operation_save;
 extern const struct operation_kind operation_clear;
+extern const struct operation_kind operation_unload;
+extern const struct operation_kind operation_mark;
 extern const struct operation_kind operation_info;
 extern const struct operation_kind operation_list;
 extern const struct operation_kind operation_explain;

@@ -18,6 +18,7 @@
 #include "cache/report.h"
 #include "cache/scan.h"
 #include "cache/staging.h"
+#include "cache/suspect.h"
 #include "cache/watchdog.h"
 #include "fs/path.h"
 #include "fs/space.h"
@@ -96,6 +97,20 @@ static enum b10_reason admit_facts(struct load *load, const struct reader *archi
     return B10_REASON_OK;
 }
 
+/* Intact as it is: servers died of it. */
+static enum b10_reason refuse_suspect(const struct load *load, const struct reader *archive,
+                                      struct b10_error *error)
+{
+    bool marked = false;
+    TRY(suspect_is_marked(load->volume, load->key, archive->manifest.token, &marked, error));
+    if (!marked)
+        return B10_REASON_OK;
+    load->report->suspect++;
+    return error_set(error, B10_REASON_ABSENT,
+                     "'%s' is suspect: servers on %d hosts or more did not start with it",
+                     archive->name, SUSPECT_BOOTS);
+}
+
 /* The nearest existing directory at or above `path`: where what will be written there lands. */
 static enum b10_reason open_nearest(int *fd, const char *path, struct b10_error *error)
 {
@@ -134,6 +149,7 @@ static void report_load(const struct load *load, const struct reader *archive,
                         const struct unpack_counts *unpacked, const struct install *installed)
 {
     struct b10_report *report = load->report;
+    report_token(report, archive->manifest.token);
     report->archive_bytes = (uint64_t)archive->stat.st_size;
     report->content_bytes = unpacked->bytes;
     report->files = unpacked->files;
@@ -184,6 +200,7 @@ static enum b10_reason load_archive(struct load *load, struct b10_error *error)
 
     TRY(names_open_archive(&archive, load->volume, load->key, error));
     TRY(admit_facts(load, &archive, error));
+    TRY(refuse_suspect(load, &archive, error));
     TRY(admit_size(load, &archive, error));
     TRY(staging_begin(&staging, load->settings, &archive.manifest, load->log, error));
     TRY(watch_space(&watchdog, load, staging, &archive, error));

@@ -15,6 +15,7 @@
 
 static const char archive_suffix[] = ".v1.tar.zst";
 static const char set_aside_suffix[] = ".bad";
+static const char suspect_infix[] = ".suspect-";
 
 /* ---- names ---- */
 
@@ -34,6 +35,12 @@ bool names_parse(const char *name, char key[B10_KEY_SIZE])
     memcpy(key, name, length - tail);
     key[length - tail] = '\0';
     return key_is_valid(key);
+}
+
+void names_suspect(char name[NAMES_SIZE], const char *key, const char *token, const char *boot)
+{
+    snprintf(name, NAMES_SIZE, ".%.200s%s%.*s-%.*s", key, suspect_infix, NAMES_SUSPECT_TOKEN, token,
+             NAMES_SUSPECT_BOOT, boot);
 }
 
 /* The suffixes of hidden names; all but the lock's follow a token. None ends another. */
@@ -76,6 +83,29 @@ static bool split(const char *name, size_t length, bool has_token, char key[B10_
     return key_is_valid(key);
 }
 
+static bool is_hex(const char *text, size_t length)
+{
+    return strspn(text, "0123456789abcdef") >= length;
+}
+
+/* `.KEY.suspect-<16 hex>-<8 hex>`; the token is the first of the two. */
+static bool split_suspect(const char *name, size_t length, char key[B10_KEY_SIZE],
+                          char token[TOKEN_TEXT_SIZE])
+{
+    const size_t infix = sizeof(suspect_infix) - 1;
+    const size_t tail = infix + NAMES_SUSPECT_TOKEN + 1 + NAMES_SUSPECT_BOOT;
+    if (length <= tail || memcmp(name + length - tail, suspect_infix, infix) != 0)
+        return false;
+    const char *marked = name + length - tail + infix;
+    if (!is_hex(marked, NAMES_SUSPECT_TOKEN) || marked[NAMES_SUSPECT_TOKEN] != '-' ||
+        !is_hex(marked + NAMES_SUSPECT_TOKEN + 1, NAMES_SUSPECT_BOOT) ||
+        !split(name, length - tail, false, key, token))
+        return false;
+    memcpy(token, marked, NAMES_SUSPECT_TOKEN);
+    token[NAMES_SUSPECT_TOKEN] = '\0';
+    return true;
+}
+
 enum names_kind names_classify(const char *name, char key[B10_KEY_SIZE],
                                char token[TOKEN_TEXT_SIZE])
 {
@@ -87,6 +117,8 @@ enum names_kind names_classify(const char *name, char key[B10_KEY_SIZE],
     if (form != NULL &&
         split(name, length - strlen(form->suffix), form->kind != NAMES_LOCK, key, token))
         return form->kind;
+    if (split_suspect(name, length, key, token))
+        return NAMES_SUSPECT;
     key[0] = token[0] = '\0';
     return NAMES_FOREIGN;
 }

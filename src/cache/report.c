@@ -22,6 +22,11 @@ void report_archive(struct b10_report *report, const struct volume *volume, cons
         report->archive[0] = '\0';
 }
 
+void report_token(struct b10_report *report, const char *token)
+{
+    copy_text(report->archive_token, sizeof(report->archive_token), token);
+}
+
 void report_destination(struct b10_report *report, const char *directory)
 {
     copy_text(report->destination, sizeof(report->destination), directory);

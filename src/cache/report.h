@@ -6,6 +6,7 @@
 
 void report_key(struct b10_report *report, const char *key);
 void report_archive(struct b10_report *report, const struct volume *volume, const char *key);
+void report_token(struct b10_report *report, const char *token);
 void report_destination(struct b10_report *report, const char *directory);
 
 #endif

@@ -11,6 +11,7 @@
 #include "cache/report.h"
 #include "cache/save_merged.h"
 #include "cache/saving.h"
+#include "cache/suspect.h"
 #include "fs/space.h"
 #include "fs/tempfile.h"
 #include "par/pool.h"
@@ -54,6 +55,7 @@ static void report_save(const struct save *save, const struct pack_counts *packe
     const struct manifest_totals *before = &save->merge.before; /* merged: what was there */
     const struct scan_counts *scanned = &save->scanned;
     struct b10_report *report = save->report;
+    report_token(report, save->manifest.token);
     report->archive_bytes = size;
     report->content_bytes = totals->bytes - before->bytes;
     report->merged_files = before->files + before->symlinks;
@@ -181,6 +183,7 @@ static enum b10_reason store_tree(struct save *save, struct b10_error *error)
     TRY(require_current(save, error));
     TRY(publish(save, &file, error)); /* the only line that changes what others see */
     report_save(save, &packed, size);
+    suspect_forget(&save->volume, save->identity.key.text, save->manifest.token);
     return B10_REASON_OK;
 }
 

@@ -1,8 +1,10 @@
 #include "cache/saving.h"
 
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "base/guard.h"
+#include "cache/suspect.h"
 
 void saving_guard(struct save *save)
 {
@@ -39,6 +41,7 @@ enum b10_reason saving_look(struct save *save, struct b10_error *error)
     struct reader *stored = &save->merge.stored;
     struct b10_error found = ERROR_NONE;
     char difference[512];
+    bool suspect = false;
     save->replace = false;
     enum b10_reason reason =
         names_open_archive(stored, &save->volume, save->identity.key.text, &found);
@@ -60,14 +63,18 @@ enum b10_reason saving_look(struct save *save, struct b10_error *error)
         return error_copy(error, &found);
     }
     save->replace = true;
-    if (identity_compare(&save->identity, &stored->manifest, difference, sizeof(difference)) ==
-        MATCH_EXACT)
+    TRY(suspect_is_marked(&save->volume, save->identity.key.text, stored->manifest.token, &suspect,
+                          error));
+    if (suspect)
+        snprintf(difference, sizeof(difference), "servers did not start with it");
+    else if (identity_compare(&save->identity, &stored->manifest, difference, sizeof(difference)) ==
+             MATCH_EXACT)
         return save->settings->save_mode == SAVE_MERGE
                    ? B10_REASON_OK
                    : error_set(error, B10_REASON_ALREADY_SAVED, "'%s' exists", stored->name);
     if (save->has_turn)
-        log_warn(save->log, "'%s' is for another environment and will be replaced: %s",
-                 stored->name, difference);
+        log_warn(save->log, "'%s' is %s and will be replaced: %s", stored->name,
+                 suspect ? "suspect" : "for another environment", difference);
     reader_close(stored);
     return B10_REASON_OK;
 }

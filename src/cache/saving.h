@@ -39,8 +39,8 @@ struct save {
 /* A shared directory that cannot be there is, for a save, a volume that failed. */
 MUST_CHECK enum b10_reason saving_open_volume(struct save *save, struct b10_error *error);
 
-/* Looks at the archive that is there. ALREADY_SAVED: it is usable, i.e. its tail is valid and its facts
- * are this host's, or it is of a newer format; merging, a usable one stays open in save->merge
+/* Looks at the archive that is there. ALREADY_SAVED: it is usable, i.e. its tail is valid, its facts
+ * are this host's and it is not suspect, or it is of a newer format; merging, a usable one stays open in save->merge
  * instead. One that cannot be read at all is never replaced: the fault may be this host's. What to
  * do about any other is for who has the turn. */
 MUST_CHECK enum b10_reason saving_look(struct save *save, struct b10_error *error);

@@ -135,6 +135,29 @@ static void sweep_set_aside(const struct sweep *sweep, const struct left *left)
         remove_file(sweep, left->name, 0);
 }
 
+/* Whether the archive that the mark is about still has its name; true also where that cannot be
+ * known. */
+static bool is_about_present(const struct sweep *sweep, const struct left *left)
+{
+    SCOPED(reader) struct reader archive = READER_CLOSED;
+    switch (names_open_archive(&archive, sweep->others->volume, left->key, NULL)) {
+    case B10_REASON_OK:
+        return strncmp(archive.manifest.token, left->token, NAMES_SUSPECT_TOKEN) == 0;
+    case B10_REASON_ABSENT:
+        return false;
+    default:
+        return true;
+    }
+}
+
+static void sweep_mark(const struct sweep *sweep, const struct left *left)
+{
+    struct stat stat;
+    if (look(sweep, left->name, &stat) && S_ISREG(stat.st_mode) &&
+        is_old(sweep, left->name, &stat) && !is_about_present(sweep, left))
+        remove_file(sweep, left->name, 0);
+}
+
 /* ---- all ---- */
 
 static bool is_own(const struct sweep *sweep, const struct left *left)
@@ -159,6 +182,9 @@ static void sweep_one(struct sweep *sweep, const struct left *left)
         break;
     case NAMES_SET_ASIDE:
         sweep_set_aside(sweep, left);
+        break;
+    case NAMES_SUSPECT:
+        sweep_mark(sweep, left);
         break;
     default:
         return;

@@ -4,6 +4,7 @@
  *     .KEY.<32 hex>.lock-new, …lock-old       when its process ran here and is dead, or when old
  *     .KEY.lock                               of other keys: when dead (others.h)
  *     .KEY.<32 hex>.bad                       when old, and another one of that key stays
+ *     .KEY.suspect-<16 hex>-<8 hex>           when old, and its archive is gone or replaced
  *
  * Old: nothing about it has changed for CLEANUP_INCOMPLETE_TIMEOUT_SECONDS as this host observed it
  * (observed.h). The temporary files of a key whose lock stands there are its saver's. Only exact

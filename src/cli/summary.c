@@ -90,6 +90,8 @@ static void add_report(struct document *document, const b10_report *report)
     document_count(document, "merged_files", report->merged_files);
     document_count(document, "relocated_files", report->relocated_files);
     document_count(document, "unrelocated_files", report->unrelocated_files);
+    document_text(document, "archive_token", report->archive_token);
+    document_count(document, "suspect", report->suspect);
     document_seconds(document, "seconds", report->wall_ns);
 }
 

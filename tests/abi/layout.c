@@ -72,6 +72,9 @@ static void print_report(void)
     MEMBER(b10_report, merged_files);
     MEMBER(b10_report, relocated_files);
     MEMBER(b10_report, unrelocated_files);
+    MEMBER(b10_report, archive_token);
+    MEMBER(b10_report, reserved);
+    MEMBER(b10_report, suspect);
 }
 
 static void print_info(void)

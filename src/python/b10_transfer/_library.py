@@ -93,6 +93,9 @@ class Report(Sized):
         ("merged_files", c_uint64),
         ("relocated_files", c_uint64),
         ("unrelocated_files", c_uint64),
+        ("archive_token", c_char * 33),
+        ("reserved", c_uint8 * 3),
+        ("suspect", c_uint32),
     ]
 
 

@@ -1,0 +1,78 @@
+#include "cache/suspect.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/guard.h"
+#include "fs/dirs.h"
+#include "fs/io.h"
+#include "fs/process.h"
+
+enum b10_reason suspect_mark(const struct volume *volume, const char *key, const char *token,
+                             struct b10_error *error)
+{
+    struct process self;
+    char name[NAMES_SIZE];
+    process_self(&self);
+    if (strlen(self.boot) < NAMES_SUSPECT_BOOT)
+        return error_set(error, B10_REASON_IO, "cannot tell which boot this is");
+    names_suspect(name, key, token, self.boot);
+    SCOPED(fd)
+    int fd =
+        openat(volume->dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    const int failed = fd >= 0 ? 0 : errno;
+    TRY(progress_step(volume->progress, error));
+    if (failed != 0 && failed != EEXIST)
+        return error_errno(error, failed, "cannot create '%s/%s'", volume->path, name);
+    return B10_REASON_OK;
+}
+
+/* Whether the name is a mark of the key, and *same: of the archive of that token. */
+static bool is_mark(const char *name, const char *key, const char *token, bool *same)
+{
+    char found_key[B10_KEY_SIZE];
+    char found_token[TOKEN_TEXT_SIZE];
+    if (names_classify(name, found_key, found_token) != NAMES_SUSPECT ||
+        strcmp(found_key, key) != 0)
+        return false;
+    *same = strncmp(found_token, token, NAMES_SUSPECT_TOKEN) == 0;
+    return true;
+}
+
+enum b10_reason suspect_is_marked(const struct volume *volume, const char *key, const char *token,
+                                  bool *marked, struct b10_error *error)
+{
+    SCOPED(dirs_names) struct dirs_names names = {0};
+    struct b10_error found = ERROR_NONE;
+    unsigned boots = 0;
+    bool same;
+    *marked = false;
+    SCOPED(fd) int fd = -1;
+    enum b10_reason reason =
+        io_open(&fd, volume->dirfd, ".", O_RDONLY | O_DIRECTORY, 0, volume->path, &found);
+    if (reason == B10_REASON_OK)
+        reason = dirs_read(&names, fd, volume->path, &found);
+    TRY(progress_step(volume->progress, error));
+    if (reason == B10_REASON_NO_MEMORY)
+        return error_copy(error, &found);
+    for (size_t i = 0; reason == B10_REASON_OK && i < names.count; i++)
+        boots += is_mark(names.names[i], key, token, &same) && same;
+    *marked = boots >= SUSPECT_BOOTS; /* one name a boot */
+    return B10_REASON_OK;
+}
+
+void suspect_forget(const struct volume *volume, const char *key, const char *token)
+{
+    SCOPED(dirs_names) struct dirs_names names = {0};
+    bool same;
+    if (dirs_list(&names, volume->dirfd, volume->path, NULL) != B10_REASON_OK)
+        return;
+    for (size_t i = 0; i < names.count; i++) {
+        if (progress_step(volume->progress, NULL) != B10_REASON_OK)
+            return;
+        if (is_mark(names.names[i], key, token, &same) && !same)
+            (void)!unlinkat(volume->dirfd, names.names[i], 0);
+    }
+}
