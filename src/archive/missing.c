@@ -23,7 +23,7 @@ struct search {
     uint32_t *slots;      /* owned: items by path, each one more than its index; 0 is free */
     size_t mask;          /* slots - 1 */
     unsigned char *known; /* owned, per item */
-    int *roots;           /* owned: of the archive's roots, their indices in the tree, or -1 */
+    size_t *roots;        /* owned: of the archive's roots, one more than in the tree; 0 is none */
     size_t frame;         /* of the last line of the index */
     uint32_t members;     /* lines of that frame so far */
     struct manifest_totals seen;
@@ -66,13 +66,13 @@ static bool is_at(const struct tree *tree, const struct tree_item *item, size_t 
 static unsigned char *look_up(const struct search *search, uint32_t root, const char *path,
                               size_t length)
 {
-    const int own = search->roots[root];
-    if (own < 0 || length > PATH_LIMIT)
+    if (search->roots[root] == 0 || length > PATH_LIMIT)
         return NULL;
-    size_t slot = first_slot(search, (size_t)own, path, length);
+    const size_t own = search->roots[root] - 1;
+    size_t slot = first_slot(search, own, path, length);
     for (; search->slots[slot] != 0; slot = (slot + 1) & search->mask) {
         const size_t item = search->slots[slot] - 1;
-        if (is_at(search->tree, &search->tree->items[item], (size_t)own, path, length))
+        if (is_at(search->tree, &search->tree->items[item], own, path, length))
             return &search->known[item];
     }
     return NULL;
@@ -88,16 +88,14 @@ static enum b10_reason search_init(struct search *search, struct b10_error *erro
     search->mask = slots - 1;
     search->slots = calloc(slots, sizeof(*search->slots));
     search->known = calloc(tree->item_count + 1, 1);
-    search->roots = malloc(manifest->root_count * sizeof(*search->roots));
+    search->roots = calloc(manifest->root_count, sizeof(*search->roots));
     if (search->slots == NULL || search->known == NULL || search->roots == NULL)
         return error_no_memory(error);
-    for (size_t i = 0; i < manifest->root_count; i++)
-        search->roots[i] = -1;
     for (size_t i = 0; i < tree->root_count; i++) {
         const char *name = tree->roots[i].name;
         const int root = manifest_find_root(manifest, name, strlen(name));
         if (root >= 0)
-            search->roots[root] = (int)i;
+            search->roots[root] = i + 1;
     }
     for (size_t i = 0; i < tree->item_count; i++)
         enter_item(search, i);
