@@ -51,4 +51,5 @@ python_packages=(python3-dev python3-venv)
 test_packages=(libcmocka-dev libseccomp-dev strace xfsprogs e2fsprogs busybox clang clang-format clang-tidy llvm
     libclang-rt-14-dev libarchive-tools squashfs-tools zstd git btrfs-progs spin
     qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross
-    iproute2 libfuse3-dev fuse3 moosefs-master moosefs-chunkserver moosefs-client moosefs-cli sshfs openssh-sftp-server socat)
+    iproute2 libfuse3-dev fuse3 moosefs-master moosefs-chunkserver moosefs-client moosefs-cli sshfs openssh-sftp-server socat
+    nginx-light openssl libcurl4)

@@ -1,6 +1,7 @@
 /* The flow beside a server: its phases one after the other, each as a job of its own. */
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/boundary.h"
@@ -37,10 +38,14 @@ static const struct phase phases[] = {
 };
 enum { PHASE_LOAD, PHASE_WAIT, PHASE_SETTLE, PHASE_COMPARE, PHASE_SAVE, PHASE_COUNT };
 
-static void serve_guard(struct serve *serve)
+/* On the heap: two reports are too much for a caller's small stack. */
+static void serve_guard(struct serve **serve)
 {
+    if (*serve == NULL)
+        return;
     for (size_t i = 0; i < PHASE_COUNT; i++)
-        operation_free(serve->operations[i]);
+        operation_free((*serve)->operations[i]);
+    free(*serve);
 }
 
 /* ---- the host says whether the server is ready ---- */
@@ -194,31 +199,31 @@ static void fill_report(const struct serve *serve, enum b10_reason reason,
              flow->save_error.message);
 }
 
-static void hand_over_part(b10_report *to, const struct b10_report *from,
-                           const struct b10_error *error, uint64_t wall_ns)
+static void hand_over_part(b10_report *to, struct b10_report *part, const struct b10_error *error,
+                           uint64_t wall_ns)
 {
-    struct b10_report part = *from;
     if (to == NULL)
         return;
-    part.reason = error->code;
-    part.wall_ns = wall_ns;
-    boundary_copy(to, &part);
+    part->reason = error->code;
+    part->wall_ns = wall_ns;
+    boundary_copy(to, part);
 }
 
 /* The caller's own pointers stay as they are. */
-static void hand_over(const struct serve *serve, enum b10_reason reason, b10_serve_report *to)
+static void hand_over(struct serve *serve, enum b10_reason reason, b10_serve_report *to)
 {
-    struct b10_serve_report report = serve->report;
+    struct b10_serve_report *report = &serve->report;
+    struct flow *flow = &serve->flow;
     if (to == NULL)
         return;
-    report.load = to->load;
-    report.save = to->save;
-    fill_report(serve, reason, &report);
-    boundary_copy(to, &report);
-    if ((report.phases & B10_SERVE_LOAD) != 0)
-        hand_over_part(to->load, &serve->flow.load, &serve->flow.load_error, report.load_ns);
-    if ((report.phases & B10_SERVE_SAVE) != 0)
-        hand_over_part(to->save, &serve->flow.save, &serve->flow.save_error, report.save_ns);
+    report->load = to->load;
+    report->save = to->save;
+    fill_report(serve, reason, report);
+    boundary_copy(to, report);
+    if ((report->phases & B10_SERVE_LOAD) != 0)
+        hand_over_part(to->load, &flow->load, &flow->load_error, report->load_ns);
+    if ((report->phases & B10_SERVE_SAVE) != 0)
+        hand_over_part(to->save, &flow->save, &flow->save_error, report->save_ns);
 }
 
 /* ---- the whole ---- */
@@ -283,19 +288,36 @@ static enum b10_reason run(struct serve *serve, const b10_options *options)
     return B10_REASON_OK;
 }
 
+static enum b10_reason serve_new(struct serve **out, struct call *call, const b10_config *config)
+{
+    struct serve *serve = calloc(1, sizeof(*serve));
+    if (serve == NULL)
+        return error_no_memory(&call->error);
+    serve->call = call;
+    serve->config = config;
+    serve->report.struct_size = (uint32_t)sizeof(serve->report);
+    flow_init(&serve->flow);
+    *out = serve;
+    return B10_REASON_OK;
+}
+
+static enum b10_reason serve_steps(struct serve **serve, struct call *call,
+                                   const b10_config *config, const b10_options *options,
+                                   const b10_serve_report *report, b10_error *error)
+{
+    TRY(call_begin(call, options, error));
+    TRY(check_report(report, &call->error));
+    TRY(serve_new(serve, call, config));
+    return run(*serve, options);
+}
+
 OperationStatus full_serve(const b10_config *config, const b10_options *options,
                            b10_serve_report *report, b10_error *error)
 {
     SCOPED(call) struct call call;
-    enum b10_reason reason = call_begin(&call, options, error);
-    if (reason == B10_REASON_OK)
-        reason = check_report(report, &call.error);
-    if (reason != B10_REASON_OK)
-        return call_end(&call, reason, B10_ERROR);
-    SCOPED(serve)
-    struct serve serve = {.call = &call, .config = config, .report = B10_INIT(b10_serve_report)};
-    flow_init(&serve.flow);
-    reason = run(&serve, options);
-    hand_over(&serve, reason, report);
+    SCOPED(serve) struct serve *serve = NULL;
+    const enum b10_reason reason = serve_steps(&serve, &call, config, options, report, error);
+    if (serve != NULL)
+        hand_over(serve, reason, report);
     return call_end(&call, reason, B10_DOES_NOT_EXIST);
 }

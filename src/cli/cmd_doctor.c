@@ -81,7 +81,8 @@ static enum exit_code run_doctor(struct session *session)
     b10_check_list *list = NULL;
     b10_error error = B10_INIT(b10_error);
     OperationStatus status = b10_doctor(session->config, &session->callbacks, &list, &error);
-    session->unfit = list != NULL && list->verdict == B10_VERDICT_FAIL;
+    if (list != NULL && list->verdict == B10_VERDICT_FAIL)
+        session->found = EXIT_CODE_UNFIT;
     enum exit_code code = session_code(session, status, &error);
     if (session->options->json)
         code = print_json(session, list, status, &error);

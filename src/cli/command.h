@@ -9,14 +9,16 @@
 
 /* Exit codes, as docs/errors.md and --help promise them. */
 enum exit_code {
-    EXIT_CODE_DONE = 0,    /* done, or nothing to do */
-    EXIT_CODE_FAILED = 1,  /* volume, disk, space, permissions, memory, output */
-    EXIT_CODE_USAGE = 2,   /* bad usage, bad setting, BASETEN_FS_ENABLED off */
-    EXIT_CODE_ABSENT = 3,  /* no such archive: verify; load with --require-hit or --strict */
+    EXIT_CODE_DONE = 0,   /* done, or nothing to do */
+    EXIT_CODE_FAILED = 1, /* volume, disk, space, permissions, memory, output */
+    EXIT_CODE_USAGE = 2,  /* bad usage, bad setting, BASETEN_FS_ENABLED off */
+    EXIT_CODE_ABSENT =
+        3, /* no such archive: verify; load and flow with --require-hit or --strict */
     EXIT_CODE_SKIPPED = 4, /* skipped, with --strict */
     EXIT_CODE_DAMAGED = 5, /* the archive is damaged, unsafe or of a newer format */
-    EXIT_CODE_TIMEOUT = 6, /* volume or disk did not answer in time */
+    EXIT_CODE_TIMEOUT = 6, /* volume, disk or server did not answer in time */
     EXIT_CODE_UNFIT = 7,   /* doctor: a check failed */
+    EXIT_CODE_NEW = 8,     /* diff: something is here that the stored cache lacks */
     EXIT_CODE_SIGNAL = 128 /* plus the number of the signal that stopped the operation */
 };
 
@@ -35,6 +37,7 @@ struct command {
     enum exit_code (*run)(struct session *session);
 };
 
+extern const struct command command_flow; /* what is meant where no command is named */
 extern const struct command command_load;
 extern const struct command command_save;
 extern const struct command command_info;
@@ -42,6 +45,7 @@ extern const struct command command_list;
 extern const struct command command_clear;
 extern const struct command command_key;
 extern const struct command command_verify;
+extern const struct command command_diff;
 extern const struct command command_doctor;
 extern const struct command command_config;
 

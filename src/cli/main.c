@@ -11,8 +11,8 @@
 #include "cli/worker.h"
 
 static const struct command *const commands[] = {
-    &command_load, &command_save,   &command_info,   &command_list,   &command_clear,
-    &command_key,  &command_verify, &command_doctor, &command_config,
+    &command_flow,  &command_load, &command_save,   &command_diff,   &command_info,   &command_list,
+    &command_clear, &command_key,  &command_verify, &command_doctor, &command_config,
 };
 
 const struct command *command_at(size_t index)
@@ -85,9 +85,9 @@ static enum exit_code dispatch(const struct options *options)
         printf("b10-compile-cache %s\n", b10_version());
         return close_output(EXIT_CODE_DONE);
     }
-    if (options->command == NULL) {
-        help_usage(options->help ? stdout : stderr);
-        return close_output(options->help ? EXIT_CODE_DONE : EXIT_CODE_USAGE);
+    if (options->help && !options->is_named) {
+        help_usage(stdout);
+        return close_output(EXIT_CODE_DONE);
     }
     if (options->help) {
         help_command(stdout, command_find(options->command));

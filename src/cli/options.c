@@ -12,6 +12,7 @@ static const struct option_row rows[] = {
     {"--require-hit", NULL, NULL, OPTION_REQUIRE_HIT,
      "no archive for this environment is exit code 3"},
     {"--explain", NULL, NULL, OPTION_EXPLAIN, "also compare with every stored cache"},
+    {"--report", NULL, "FILE", OPTION_REPORT, "write the object of --json there, in one line"},
     {"--set", NULL, "NAME=VALUE", 0, "a setting; wins over the environment, may be repeated"},
     {"--log-level", NULL, "LEVEL", 0, "error, warn, info or debug; sets B10_LOG_LEVEL"},
     {"--verbose", "-v", NULL, 0, "the same as --log-level debug"},
@@ -44,6 +45,8 @@ static bool store(struct options *options, const struct option_row *row, const c
         options->require_hit = true;
     else if (strcmp(name, "explain") == 0)
         options->explain = true;
+    else if (strcmp(name, "report") == 0)
+        options->report = value;
     else if (strcmp(name, "set") == 0)
         options->sets[options->set_count++] = value;
     else if (strcmp(name, "log-level") == 0)
@@ -155,6 +158,8 @@ static bool check_command(struct options *options)
         return complain(options, "option '--require-hit' does not apply to ", command->name, "");
     if (options->explain && (command->options & OPTION_EXPLAIN) == 0)
         return complain(options, "option '--explain' does not apply to ", command->name, "");
+    if (options->report != NULL && (command->options & OPTION_REPORT) == 0)
+        return complain(options, "option '--report' does not apply to ", command->name, "");
     if (options->operand != NULL && command->operand == NULL)
         return complain(options, "unexpected argument ", options->operand, "");
     if (options->operand == NULL && command->operand != NULL)
@@ -172,7 +177,10 @@ bool options_parse(struct options *options, int argc, char **argv)
     }
     if (!parse_arguments(options, argc, argv))
         return false;
-    return options->command == NULL || check_command(options);
+    options->is_named = options->command != NULL;
+    if (!options->is_named)
+        options->command = command_flow.name;
+    return check_command(options);
 }
 
 void options_release(struct options *options)

@@ -6,10 +6,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum option_flag { OPTION_STRICT = 1, OPTION_REQUIRE_HIT = 2, OPTION_EXPLAIN = 4 };
+enum option_flag {
+    OPTION_STRICT = 1,
+    OPTION_REQUIRE_HIT = 2,
+    OPTION_EXPLAIN = 4,
+    OPTION_REPORT = 8
+};
 
 struct options {
-    const char *command; /* NULL: none was named */
+    const char *command;
+    bool is_named;       /* false: `command` is the one that is meant where none is named */
     const char *operand; /* NULL: none was given */
     bool help;
     bool version;
@@ -18,6 +24,7 @@ struct options {
     bool strict;
     bool require_hit;
     bool explain;
+    const char *report;    /* file; NULL: none */
     const char *log_level; /* NULL: as the settings say */
     const char **sets;     /* owned array of NAME=VALUE, in order */
     size_t set_count;

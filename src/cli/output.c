@@ -134,24 +134,42 @@ struct document *document_object(struct document *document, const char *name)
     return next_row(document, object);
 }
 
-bool document_print(struct document *document)
+static void document_free(struct document *document)
+{
+    if (document == NULL)
+        return;
+    json_decref(document->object);
+    free(document->row);
+    free(document);
+}
+
+/* To be freed; NULL, with a line on stderr, if memory ran out. */
+static char *dump(const struct document *document, size_t flags)
 {
     bool ok =
         document != NULL && !document->failed && (document->row == NULL || !document->row->failed);
-    char *text = ok ? json_dumps(document->object,
-                                 JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9))
-                    : NULL;
-    if (text != NULL) {
-        fputs(text, stdout);
-        fputc('\n', stdout);
-    } else {
+    char *text =
+        ok ? json_dumps(document->object, flags | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9))
+           : NULL;
+    if (text == NULL)
         fputs("b10-compile-cache: error: out of memory while writing JSON\n", stderr);
-    }
+    return text;
+}
+
+char *document_line(struct document *document)
+{
+    char *text = dump(document, JSON_COMPACT);
+    document_free(document);
+    return text;
+}
+
+bool document_print(struct document *document)
+{
+    char *text = dump(document, JSON_INDENT(2));
+    const bool ok = text != NULL;
+    if (ok)
+        puts(text);
     free(text);
-    if (document != NULL) {
-        json_decref(document->object);
-        free(document->row);
-        free(document);
-    }
-    return text != NULL;
+    document_free(document);
+    return ok;
 }

@@ -36,6 +36,10 @@ void document_item(struct document *document, const char *value);
 /* An empty object under `name`, filled like a document, which it belongs to. One at a time. */
 struct document *document_object(struct document *document, const char *name);
 
+/* Its text on one line, without a newline, to be freed; frees the document. NULL, with a line on
+ * stderr, if memory ran out. */
+char *document_line(struct document *document);
+
 /* Writes to stdout and frees. False, with a line on stderr, if memory ran out; write errors are
  * found by main(). */
 bool document_print(struct document *document);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "cli/signals.h"
 #include "cli/text.h"
@@ -37,18 +38,42 @@ static int on_progress(void *user, const b10_progress *progress)
     return signals_caught();
 }
 
-static bool set_log_level(struct session *session, b10_error *error)
-{
-    const char *level = session->options->quiet ? "error" : session->options->log_level;
-    return level == NULL ||
-           b10_config_set(session->config, "B10_LOG_LEVEL", level, error) == B10_SUCCESS;
-}
-
 static bool refuse(b10_error *error, b10_reason reason, const char *message, const char *subject)
 {
     error->code = reason;
     snprintf(error->message, sizeof error->message, "%s%.900s", message, subject);
     return false;
+}
+
+/* The names of Python's levels. */
+static bool read_flow_level(const char **level, b10_error *error)
+{
+    static const struct {
+        const char *name;
+        const char *level;
+    } names[] = {{"DEBUG", "debug"}, {"INFO", "info"},   {"WARNING", "warn"},
+                 {"WARN", "warn"},   {"ERROR", "error"}, {"CRITICAL", "error"}};
+    const char *value = getenv("B10_TRANSFER_CLI_LOGLEVEL");
+    if (value == NULL || value[0] == '\0')
+        return true;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcasecmp(value, names[i].name) == 0)
+            *level = names[i].level;
+    }
+    return *level != NULL || refuse(error, B10_REASON_CONFIG,
+                                    "B10_TRANSFER_CLI_LOGLEVEL must be one of DEBUG, INFO, "
+                                    "WARNING, ERROR, CRITICAL, not ",
+                                    value);
+}
+
+/* What is said on the command line goes before what its environment says. */
+static bool set_log_level(struct session *session, b10_error *error)
+{
+    const char *level = session->options->quiet ? "error" : session->options->log_level;
+    if (level == NULL && session->command == &command_flow && !read_flow_level(&level, error))
+        return false;
+    return level == NULL ||
+           b10_config_set(session->config, "B10_LOG_LEVEL", level, error) == B10_SUCCESS;
 }
 
 static bool apply_set(b10_config *config, const char *text, b10_error *error)
@@ -154,15 +179,15 @@ static enum exit_code code_of_error(const b10_error *error)
     }
 }
 
-enum exit_code session_code(const struct session *session, OperationStatus status,
-                            const b10_error *error)
+static enum exit_code code_of_status(const struct session *session, OperationStatus status,
+                                     const b10_error *error)
 {
     const struct options *options = session->options;
     bool absence_matters =
         options->strict || options->require_hit || session->command->absence_fails;
     switch (status) {
     case B10_SUCCESS:
-        return session->unfit ? EXIT_CODE_UNFIT : EXIT_CODE_DONE;
+        return EXIT_CODE_DONE;
     case B10_DOES_NOT_EXIST:
         return absence_matters ? EXIT_CODE_ABSENT : EXIT_CODE_DONE;
     case B10_SKIPPED:
@@ -172,6 +197,13 @@ enum exit_code session_code(const struct session *session, OperationStatus statu
     }
 }
 
+enum exit_code session_code(const struct session *session, OperationStatus status,
+                            const b10_error *error)
+{
+    const enum exit_code code = code_of_status(session, status, error);
+    return code == EXIT_CODE_DONE ? session->found : code;
+}
+
 static void explain_on_stderr(const b10_error *error)
 {
     print_line(B10_LOG_ERROR, error->message, b10_reason_name(error->code));
@@ -179,7 +211,7 @@ static void explain_on_stderr(const b10_error *error)
 
 void session_explain(const struct session *session, OperationStatus status, const b10_error *error)
 {
-    if (session_code(session, status, error) != EXIT_CODE_DONE) {
+    if (code_of_status(session, status, error) != EXIT_CODE_DONE) {
         explain_on_stderr(error);
     } else if (!session->options->quiet) {
         printf("nothing to %s: ", session->command->name);
@@ -192,7 +224,7 @@ struct document *session_document(const struct session *session, OperationStatus
                                   const b10_error *error)
 {
     enum exit_code code = session_code(session, status, error);
-    if (status != B10_SUCCESS && code != EXIT_CODE_DONE)
+    if (code_of_status(session, status, error) != EXIT_CODE_DONE)
         explain_on_stderr(error);
     struct document *document = document_new();
     document_text(document, "command", session->command->name);

@@ -14,7 +14,7 @@ struct session {
     b10_config *config;    /* owned */
     b10_options callbacks; /* borrows this session */
     struct progress_bar bar;
-    bool unfit; /* doctor: a check failed, which is an exit code of its own */
+    enum exit_code found; /* what a command that did what it was asked has found, in place of 0 */
 };
 
 /* Applies --set, --log-level, -q. False if one of them is wrong: then it has been reported and

@@ -69,7 +69,7 @@ static void print_remarks(const b10_report *report)
     }
 }
 
-static void add_report(struct document *document, const b10_report *report)
+void summary_add_report(struct document *document, const b10_report *report)
 {
     document_text(document, "environment_key", report->environment_key);
     document_text(document, "archive", report->archive);
@@ -102,7 +102,7 @@ enum exit_code summary_print(struct session *session, enum summary_kind kind,
     progress_bar_clear(&session->bar);
     if (session->options->json) {
         struct document *document = session_document(session, status, error);
-        add_report(document, report);
+        summary_add_report(document, report);
         return session_print(session, document, status, error);
     }
     if (status != B10_SUCCESS) {

@@ -6,6 +6,9 @@
 
 enum summary_kind { SUMMARY_LOAD, SUMMARY_SAVE, SUMMARY_CLEAR };
 
+/* Every member of a report. */
+void summary_add_report(struct document *document, const b10_report *report);
+
 /* Prints the outcome as the options ask and returns the exit code. */
 enum exit_code summary_print(struct session *session, enum summary_kind kind,
                              OperationStatus status, const b10_report *report,

@@ -13,11 +13,12 @@
 
 void flow_init(struct flow *flow)
 {
-    *flow = (struct flow){.struct_size = (uint32_t)sizeof(*flow),
-                          .load = B10_INIT(b10_report),
-                          .save = B10_INIT(b10_report),
-                          .load_error = ERROR_NONE,
-                          .save_error = ERROR_NONE};
+    memset(flow, 0, sizeof(*flow));
+    flow->struct_size = (uint32_t)sizeof(*flow);
+    flow->load.struct_size = (uint32_t)sizeof(flow->load);
+    flow->save.struct_size = (uint32_t)sizeof(flow->save);
+    flow->load_error.struct_size = (uint32_t)sizeof(flow->load_error);
+    flow->save_error.struct_size = (uint32_t)sizeof(flow->save_error);
 }
 
 /* ---- words ---- */

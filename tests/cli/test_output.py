@@ -34,7 +34,7 @@ class Json(CommandTest):
 
     def test_every_command_prints_exactly_the_documented_members(self):
         self.fill_local()
-        for arguments in (("save",), ("load",), ("info",), ("list",), ("key",), ("doctor",), ("config",),
+        for arguments in (("save",), ("load",), ("diff",), ("info",), ("list",), ("key",), ("doctor",), ("config",),
                           ("clear",)):
             with self.subTest(arguments):
                 self.assertEqual(list(self.json(0, *arguments)), self.schema(arguments[0]))
@@ -42,7 +42,7 @@ class Json(CommandTest):
 
     def test_errors_have_the_same_shape_and_are_told_on_stderr_too(self):
         off = {"BASETEN_FS_ENABLED": "0"}
-        for command in ("load", "save"):
+        for command in ("load", "save", "diff", "flow"):
             answer = self.json(2, command, environment=off)
             self.assertEqual(list(answer), self.schema(command))
             self.assertEqual((answer["status"], answer["reason"]), ("ERROR", "DISABLED"))

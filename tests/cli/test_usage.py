@@ -4,23 +4,26 @@ import re
 
 from support import CommandTest, unittest
 
-COMMANDS = ("load", "save", "info", "list", "clear", "key", "verify", "doctor", "config")
+COMMANDS = ("flow", "load", "save", "diff", "info", "list", "clear", "key", "verify", "doctor", "config")
 
 
 class Usage(CommandTest):
-    def test_without_arguments_usage_goes_to_stderr_and_is_an_error(self):
-        out, err = self.ends(2)
-        self.assertEqual(out, "")
-        self.assertIn("usage: b10-compile-cache COMMAND", err)
+    def test_without_a_command_the_flow_is_meant(self):
+        flow = {"B10_TRANSFER_VLLM_URL": "http://127.0.0.1:1/", "B10_TRANSFER_TIMEOUT_S": "1"}
+        for arguments in ((), ("--strict",), ("flow",)):
+            _, err = self.ends(6, *arguments, environment=flow)
+            self.assertIn("http://127.0.0.1:1/ was not ready", err)
+        _, err = self.ends(2, "--explain")
+        self.assertIn("does not apply to 'flow'", err)
 
     def test_help_names_every_command_option_and_exit_code(self):
         out, err = self.ok("--help")
         self.assertEqual(err, "")
         for command in COMMANDS:
             self.assertRegex(out, rf"(?m)^  {command} +\w")
-        for option in ("--json", "--strict", "--require-hit", "--set", "--log-level", "-v", "-q", "-h", "--version"):
+        for option in ("--json", "--strict", "--require-hit", "--report", "--set", "--log-level", "-v", "-q", "-h", "--version"):
             self.assertIn(option, out)
-        for code in "01234567":
+        for code in "012345678":
             self.assertRegex(out, rf"(?m)^  {code}  \w")
         self.assertEqual((out, err), self.ok("-h"))
 

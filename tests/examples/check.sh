@@ -1,5 +1,5 @@
 #!/bin/bash
-# check.sh c|cpp|dlopen|cmake PREFIX WORK: builds an example as its comment says, against the library installed in PREFIX,
+# check.sh c|cpp|dlopen|cmake|vllm PREFIX WORK: builds an example as its comment says, against the library installed in PREFIX,
 # runs it as two replicas that share a volume, and checks what it prints.
 set -euo pipefail
 name=$1 prefix=$2 work=$3
@@ -56,6 +56,28 @@ dlopen_example() { # EXECUTABLE: with the library, and where there is none
     ldconfig -p 2>/dev/null | grep -q libb10transfer || expect "$work/without" '^no compile cache: libb10transfer'
 }
 
+vllm_example() { # LOG: the start script, with a server in vLLM's place, until the flow has ended
+    local port=$((20000 + $$ % 10000)) server
+    mkdir -p "$work/bin"
+    cat >"$work/bin/vllm" <<END
+#!/bin/sh
+[ "\$1 \$2 \$3" = 'serve some/model --port' ] || exit 1
+exec python3 -B '$examples/../tests/cli/server.py' "\$TORCHINDUCTOR_CACHE_DIR" --port "\$4" <"$work/stdin" >/dev/null
+END
+    chmod +x "$work/bin/vllm"
+    rm -f "$work/stdin" && mkfifo "$work/stdin"
+    exec 8<>"$work/stdin"
+    PORT=$port B10_TRANSFER_INTERVAL_S=1 B10_CACHE_ROOTS=none PATH=$work/bin:$prefix/bin:$PATH \
+        timeout 60 "$examples/vllm/start.sh" some/model 2>"$work/$1" 8>&- &
+    server=$!
+    for _ in $(seq 300); do
+        ! grep -q '^b10-compile-cache: save: ' "$work/$1" || break
+        sleep 0.1
+    done
+    kill "$server" && wait "$server" || true
+    exec 8>&-
+}
+
 cd "$work"
 case $name in
 c)
@@ -69,6 +91,14 @@ cpp)
 dlopen)
     gcc "$examples/dlopen/example.c" $(flags --cflags) -ldl -o example
     dlopen_example ./example
+    ;;
+vllm)
+    sh -n "$examples/vllm/start.sh"
+    vllm_example cold
+    expect cold 'wait: the server is ready' '^b10-compile-cache: cold: ' 'save: 20 files'
+    rm -rf "$TORCHINDUCTOR_CACHE_DIR"
+    vllm_example warm
+    expect warm 'load: 20 files' '^b10-compile-cache: warm: 20 of 20 files from the cache' 'save: nothing to do'
     ;;
 cmake)
     cmake -S "$examples" -B build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release

@@ -40,6 +40,7 @@ def test_the_public_names_are_those_of_the_drop_in():
         "list_available_caches",
         "load_compile_cache",
         "save_compile_cache",
+        "save_vllm_compile_cache",
         "transfer",
     }
     assert all(hasattr(b10_transfer, name) for name in b10_transfer.__all__)

@@ -11,6 +11,7 @@ from conftest import ROOT
 STRUCTS = {
     "b10_error": _library.Error,
     "b10_report": _library.Report,
+    "b10_serve_report": _library.ServeReport,
     "b10_cache_info": _library.CacheInfo,
     "b10_cache_entry": _library.CacheEntry,
     "b10_cache_list": _library.CacheList,

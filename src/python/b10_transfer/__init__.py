@@ -28,6 +28,7 @@ from ._operations import (
     save_compile_cache,
     transfer,
 )
+from ._server import save_vllm_compile_cache
 
 __version__ = _version()
 
@@ -42,5 +43,6 @@ __all__ = [
     "list_available_caches",
     "load_compile_cache",
     "save_compile_cache",
+    "save_vllm_compile_cache",
     "transfer",
 ]

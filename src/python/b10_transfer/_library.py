@@ -99,6 +99,39 @@ class Report(Sized):
     ]
 
 
+class ServeReport(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("reason", c_uint32),
+        ("phases", c_uint32),
+        ("load_status", c_uint32),
+        ("load_reason", c_uint32),
+        ("save_status", c_uint32),
+        ("save_reason", c_uint32),
+        ("ready", c_uint32),
+        ("http_status", c_uint32),
+        ("quiet", c_uint32),
+        ("warmth", c_uint32),
+        ("threads_left", c_uint32),
+        ("tries", c_uint64),
+        ("load_ns", c_uint64),
+        ("wait_ns", c_uint64),
+        ("settle_ns", c_uint64),
+        ("save_ns", c_uint64),
+        ("wall_ns", c_uint64),
+        ("local_files", c_uint64),
+        ("local_bytes", c_uint64),
+        ("new_files", c_uint64),
+        ("new_bytes", c_uint64),
+        ("new_directories", c_uint64),
+        ("load", POINTER(Report)),
+        ("save", POINTER(Report)),
+        ("verdict", c_char * 512),
+        ("load_message", c_char * 512),
+        ("save_message", c_char * 512),
+    ]
+
+
 class CacheInfo(Sized):
     _fields_ = [
         ("struct_size", c_uint32),
@@ -170,6 +203,10 @@ class Options(Sized):
         ("progress", ProgressFunction),
         ("progress_user", c_void_p),
         ("cancel", c_void_p),
+        ("ready", c_void_p),
+        ("ready_user", c_void_p),
+        ("serve_phases", c_uint32),
+        ("reserved_2", c_uint32),
     ]
 
 
@@ -182,6 +219,7 @@ _PROTOTYPES = {
     "b10_config_set": (c_int, [c_void_p, c_char_p, c_char_p, POINTER(Error)]),
     "b10_load": (c_int, [c_void_p, POINTER(Options), POINTER(Report), POINTER(Error)]),
     "b10_save": (c_int, [c_void_p, POINTER(Options), POINTER(Report), POINTER(Error)]),
+    "b10_serve_flow": (c_int, [c_void_p, POINTER(Options), POINTER(ServeReport), POINTER(Error)]),
     "b10_info": (c_int, [c_void_p, POINTER(Options), POINTER(CacheInfo), POINTER(Error)]),
     "b10_list": (c_int, [c_void_p, POINTER(Options), POINTER(POINTER(CacheList)), POINTER(Error)]),
     "b10_clear": (c_int, [c_void_p, POINTER(Options), POINTER(Report), POINTER(Error)]),

@@ -31,25 +31,25 @@ _logger = get_b10_logger()
 StrPath = Union[str, "os.PathLike[str]"]
 
 
-class _Outcome(NamedTuple):
+class Outcome(NamedTuple):
     status: OperationStatus
     reason: str
     message: str
 
 
-def _outcome(status: int, error: Error) -> _Outcome:
+def _outcome(status: int, error: Error) -> Outcome:
     reason = library.b10_reason_name(error.code).decode("ascii")
-    return _Outcome(OperationStatus(status), reason, error.message.decode("utf-8", "backslashreplace"))
+    return Outcome(OperationStatus(status), reason, error.message.decode("utf-8", "backslashreplace"))
 
 
-def _call(function: Callable[..., int], arguments: tuple, cancelled: threading.Event) -> _Outcome:
+def _call(function: Callable[..., int], arguments: tuple, cancelled: threading.Event) -> Outcome:
     """`function` with the settings of the environment, the detected tags, our log and our way to cancel it."""
     error, options = Error(), Options()
     options.log = LogFunction(lambda _user, level, message: forward(level, message))
     options.progress = ProgressFunction(lambda _user, _progress: int(cancelled.is_set()))
     config = library.b10_config_new()
     if not config:
-        return _Outcome(OperationStatus.ERROR, "NO_MEMORY", "out of memory")
+        return Outcome(OperationStatus.ERROR, "NO_MEMORY", "out of memory")
     try:
         for name, value in ((_tags.VARIABLE, _tags.merged()), (_prefix.VARIABLE, _prefix.detected())):
             if value is None:
@@ -62,7 +62,7 @@ def _call(function: Callable[..., int], arguments: tuple, cancelled: threading.E
         library.b10_config_free(config)
 
 
-def _interruptible(call: Callable[[threading.Event], _Outcome]) -> _Outcome:
+def _interruptible(call: Callable[[threading.Event], Outcome]) -> Outcome:
     """Runs `call` so that Ctrl-C, or whatever a signal handler raises, cancels it and then propagates.
 
     Python runs signal handlers on the main thread only, and loses what they raise inside a ctypes callback. So the main
@@ -72,7 +72,7 @@ def _interruptible(call: Callable[[threading.Event], _Outcome]) -> _Outcome:
     if threading.current_thread() is not threading.main_thread():
         return call(cancelled)
 
-    finished: List[Union[_Outcome, BaseException]] = []
+    finished: List[Union[Outcome, BaseException]] = []
     done = threading.Event()
 
     def work() -> None:
@@ -100,16 +100,23 @@ def _interruptible(call: Callable[[threading.Event], _Outcome]) -> _Outcome:
     return result
 
 
-def _perform(name: str, raise_errors: bool, function: Callable[..., int], *arguments: Any) -> _Outcome:
-    """One operation from beginning to end: call, log, raise if asked to."""
+def perform(
+    name: str,
+    raise_errors: bool,
+    function: Callable[..., int],
+    *arguments: Any,
+    keep: Callable[[Outcome], None] = lambda _outcome: None,
+) -> Outcome:
+    """One operation from beginning to end: call, `keep` its outcome, log, raise if asked to."""
     try:
         outcome = _interruptible(lambda cancelled: _call(function, arguments, cancelled))
     except Exception as problem:
-        outcome = _Outcome(OperationStatus.ERROR, "INTERNAL", f"{type(problem).__name__}: {problem}")
+        outcome = Outcome(OperationStatus.ERROR, "INTERNAL", f"{type(problem).__name__}: {problem}")
+    keep(outcome)
     return _conclude(name, raise_errors, outcome)
 
 
-def _conclude(name: str, raise_errors: bool, outcome: _Outcome) -> _Outcome:
+def _conclude(name: str, raise_errors: bool, outcome: Outcome) -> Outcome:
     if outcome.status is OperationStatus.ERROR:
         if raise_errors:
             raise error_for(outcome.reason, outcome.message)
@@ -124,7 +131,7 @@ def _conclude(name: str, raise_errors: bool, outcome: _Outcome) -> _Outcome:
 def _move(name: str, raise_errors: bool, function: Callable[..., int]) -> OperationStatus:
     """A load or a save, which also tells how much it moved."""
     report = Report()
-    status = _perform(name, raise_errors, function, report).status
+    status = perform(name, raise_errors, function, report).status
     if status is OperationStatus.SUCCESS:
         _logger.info(
             "%s: %d files of %.1f MiB in %.3f s, archive '%s'",
@@ -157,7 +164,7 @@ def save_compile_cache(*, raise_errors: bool = False) -> OperationStatus:
 
 def clear_local_cache(*, raise_errors: bool = False) -> bool:
     """Remove the contents of the local cache directory. True also if there was none."""
-    outcome = _perform("clear_local_cache", raise_errors, library.b10_clear, Report())
+    outcome = perform("clear_local_cache", raise_errors, library.b10_clear, Report())
     return outcome.status is OperationStatus.SUCCESS
 
 
@@ -169,9 +176,9 @@ def transfer(source: StrPath, dest: StrPath, *, raise_errors: bool = False) -> O
     try:
         arguments = path_bytes(source), path_bytes(dest)
     except (TypeError, ValueError) as problem:
-        outcome = _Outcome(OperationStatus.ERROR, "CONFIG", str(problem))
+        outcome = Outcome(OperationStatus.ERROR, "CONFIG", str(problem))
         return _conclude("transfer", raise_errors, outcome).status
-    return _perform("transfer", raise_errors, library.b10_transfer_file, *arguments).status
+    return perform("transfer", raise_errors, library.b10_transfer_file, *arguments).status
 
 
 def _text(value: bytes) -> str:
@@ -191,7 +198,7 @@ def get_cache_info(*, raise_errors: bool = False) -> Dict[str, Any]:
     local_cache_files, b10fs_cache_files, b10fs_created_time, detection, detection_steps, facts.
     """
     info = CacheInfo()
-    _perform("get_cache_info", raise_errors, library.b10_info, info)
+    perform("get_cache_info", raise_errors, library.b10_info, info)
     return {
         "environment_key": _text(info.environment_key),
         "local_cache_exists": bool(info.local_cache_exists),
@@ -230,7 +237,7 @@ def list_available_caches(*, raise_errors: bool = False) -> Dict[str, Any]:
     of `caches` has filename, environment_key, size_mb, is_current_environment, created_time.
     """
     found = ctypes.POINTER(CacheList)()
-    _perform("list_available_caches", raise_errors, library.b10_list, ctypes.byref(found))
+    perform("list_available_caches", raise_errors, library.b10_list, ctypes.byref(found))
     if not found:
         return {
             "caches": [],
