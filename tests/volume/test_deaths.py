@@ -51,9 +51,11 @@ class Deaths:
         loaders = self.loaders()
         time.sleep(self.source.uniform(0, duration))
         killed = [saver for saver in savers if saver.kill()]
-        outcomes = count(saver.result() for saver in savers)
+        for saver in savers:
+            outcome = saver.result()
+            require(outcome.status in ("SUCCESS", "SKIPPED", "KILLED"), f"save: {outcome}")
         self.end_of_round(loaders)
-        return len(killed), outcomes
+        return len(killed)
 
     def power_off(self):
         saver = self.replicas.save_in_the_middle(self.victim)
@@ -94,23 +96,24 @@ def test(lab):
     seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(1 << 32)
     replicas = Replicas(lab, sys.argv[2])
     deaths = Deaths(lab, replicas, random.Random(seed))
-    saver = replicas.slow_save(deaths.healthy)
-    saver.result()
+    for _ in range(2):  # the first one may meet a volume that is just mounted
+        saver = replicas.slow_save(deaths.healthy)
+        saver.result()
+        replicas.remove_archives()
     lab.say(f"seed {seed}; an undisturbed save takes {saver.seconds:.1f} s")
-    replicas.remove_archives()
 
-    rounds = [deaths.kill_at_random(2 * saver.seconds) for _ in range(KILL_ROUNDS)]
-    lab.say(f"killed {sum(killed for killed, _ in rounds)} of {3 * KILL_ROUNDS} savers at random: {[told for _, told in rounds]}")
+    kills = [deaths.kill_at_random(saver.seconds) for _ in range(KILL_ROUNDS)]
+    lab.say(f"killed {len(kills)} times at random, {sum(kills)} of {3 * KILL_ROUNDS} savers in the middle")
     caught = [deaths.power_off() for _ in range(OFF_ROUNDS)]
     lab.say(f"{OFF_ROUNDS} hosts switched off, {sum(caught)} in the middle of a save")
     cuts = [deaths.cut() for _ in range(CUT_ROUNDS)]
-    lab.say(f"{CUT_ROUNDS} networks cut and healed: {cuts}")
+    lab.say(f"{CUT_ROUNDS} networks cut and healed, savers then: {count(outcome for _, outcome in cuts)}")
     stops = [deaths.stop() for _ in range(STOP_ROUNDS)]
-    lab.say(f"{STOP_ROUNDS} savers stopped for {3 * LOCK_TIMEOUT} s and continued: {stops}")
+    lab.say(f"{STOP_ROUNDS} savers stopped for {3 * LOCK_TIMEOUT} s and continued: {count(outcome for _, outcome in stops)}")
     lab.say(f"the longest next save took {deaths.longest:.1f} s")
-    require(sum(caught) > 0 and any(was for was, _ in cuts) and all(was for was, _ in stops), "nothing was hit in the middle")
-    for was, outcome in stops:
-        require(outcome.status in ("SKIPPED", "ERROR"), f"a saver that was overtaken: {outcome}")
+    require(sum(kills) and sum(caught) and any(was for was, _ in cuts + stops), "nothing was hit in the middle")
+    for was, outcome in cuts + stops:
+        require(not was or outcome.status in ("SKIPPED", "ERROR"), f"a saver that was overtaken: {outcome}")
     time.sleep(4)  # past both timeouts
     lab.say(f"one more save: {replicas.save(lab.hosts[2]).result().reason}")
     replicas.check_clean(1)

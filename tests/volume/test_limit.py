@@ -16,6 +16,8 @@ from volume_lab.replicas import TEMPORARY, Replicas, count
 from volume_lab.volumes import VOLUMES
 
 KEYS, LIMIT = 20, 3
+LOCK_TIMEOUT = 10  # seconds: a volume that stalls for a moment under this load makes nobody dead
+AGAIN = 1.5  # seconds after which who was BUSY tries again
 
 
 class Watch(threading.Thread):
@@ -55,21 +57,22 @@ class Watch(threading.Thread):
 
 def save_all(lab, replicas):
     """Starts a saver for each key at once; who is BUSY starts again. Returns every outcome."""
-    def start(number):
-        return replicas.slow_save(lab.hosts[number % 3 + 1], B10_ENVIRONMENT_KEY=f"key{number}", MAX_CONCURRENT_SAVES=LIMIT)
-
-    running, outcomes = {number: start(number) for number in range(KEYS)}, []
-    while running:
+    running, waiting, outcomes = {}, {number: 0 for number in range(KEYS)}, []
+    while running or waiting:
+        for number, moment in list(waiting.items()):
+            if time.monotonic() >= moment:
+                del waiting[number]
+                running[number] = replicas.slow_save(lab.hosts[number % 3 + 1], B10_ENVIRONMENT_KEY=f"key{number}",
+                                                     MAX_CONCURRENT_SAVES=LIMIT, CLEANUP_LOCK_TIMEOUT_SECONDS=LOCK_TIMEOUT)
         for number, saver in list(running.items()):
             if saver.running():
                 continue
-            outcome = saver.result()
+            outcome = running.pop(number).result()
             outcomes.append(outcome)
             require(outcome.status == "SUCCESS" or outcome.reason == "BUSY", f"save: {outcome}")
-            del running[number]
             if outcome.reason == "BUSY":
-                running[number] = start(number)
-        time.sleep(0.05)
+                waiting[number] = time.monotonic() + AGAIN
+        time.sleep(0.02)
     return outcomes
 
 

@@ -1,4 +1,4 @@
-"""Hosts on one switch: each has its own network, mounts, pids, host name, boot id and /etc/hosts, so that pids of two
+"""Hosts on one switch: each has its own network, mounts, pids, host name, boot id, /etc/hosts and TMPDIR, so that pids of two
 hosts collide as they do in containers. All of them see the lab's scratch directory and what lies under it."""
 
 import os
@@ -38,7 +38,8 @@ class Host:
         self.address = f"{NETWORK}{number}"
         self.directory = os.path.join(hosts.scratch, self.name)
         self.known = [(f"{NETWORK}{other}", f"host{other}") for other in range(1, count + 1)]
-        os.makedirs(self.directory, exist_ok=True)
+        self.temporary = os.path.join(self.directory, "tmp")
+        os.makedirs(self.temporary)
         self.start()
 
     def start(self):
@@ -66,7 +67,8 @@ class Host:
             file.write(text + "\n")
 
     def words(self, *words):
-        return ["nsenter", f"--target={self.pid}", "--net", "--mount", "--uts", "--ipc", "--pid", "--", *words]
+        return ["nsenter", f"--target={self.pid}", "--net", "--mount", "--uts", "--ipc", "--pid", "--",
+                "env", f"TMPDIR={self.temporary}", *words]
 
     def popen(self, *words, **options):
         return subprocess.Popen(self.words(*words), stdin=subprocess.DEVNULL, **options)
