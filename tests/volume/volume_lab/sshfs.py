@@ -12,6 +12,7 @@ SERVER = "/usr/lib/openssh/sftp-server"
 
 class Sshfs:
     OTHER_USERS = False  # may users other than root reach it
+    REPLACES_AT_ONCE = False  # libfuse first renames an open old file aside: for a moment the name is absent
     PROGRAMS = ("sshfs", "socat", SERVER)
 
     def __init__(self, lab):
