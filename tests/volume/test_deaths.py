@@ -14,8 +14,8 @@ from volume_lab.lab import main, require
 from volume_lab.replicas import Replicas, count
 from volume_lab.volumes import VOLUMES
 
-LOCK_TIMEOUT = 2  # seconds; Replicas sets it
-KILL_ROUNDS, OFF_ROUNDS, CUT_ROUNDS, STOP_ROUNDS = 12, 3, 2, 2
+LOCK_TIMEOUT = 3  # seconds
+KILL_ROUNDS, OFF_ROUNDS, CUT_ROUNDS, STOP_ROUNDS = 12, 3, 2, 1
 
 
 class Deaths:
@@ -94,7 +94,7 @@ class Deaths:
 
 def test(lab):
     seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(1 << 32)
-    replicas = Replicas(lab, sys.argv[2])
+    replicas = Replicas(lab, sys.argv[2], CLEANUP_LOCK_TIMEOUT_SECONDS=LOCK_TIMEOUT)
     deaths = Deaths(lab, replicas, random.Random(seed))
     for _ in range(2):  # the first one may meet a volume that is just mounted
         saver = replicas.slow_save(deaths.healthy)
@@ -114,7 +114,7 @@ def test(lab):
     require(sum(kills) and sum(caught) and any(was for was, _ in cuts + stops), "nothing was hit in the middle")
     for was, outcome in cuts + stops:
         require(not was or outcome.status in ("SKIPPED", "ERROR"), f"a saver that was overtaken: {outcome}")
-    time.sleep(4)  # past both timeouts
+    time.sleep(LOCK_TIMEOUT + 1)  # past both timeouts
     lab.say(f"one more save: {replicas.save(lab.hosts[2]).result().reason}")
     replicas.check_clean(1)
 

@@ -16,7 +16,7 @@ from volume_lab.lab import main, require
 from volume_lab.replicas import Replicas, count
 from volume_lab.volumes import VOLUMES
 
-ROUNDS = 10
+ROUNDS = 8
 
 
 class Vanish:

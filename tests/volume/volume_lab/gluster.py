@@ -15,7 +15,7 @@ PING_TIMEOUT = 3  # seconds until a host that does not answer counts as gone
 class Gluster:
     PROGRAMS = ("glusterd", "gluster", "mount.glusterfs", "mkfs.xfs")
     OTHER_USERS = True  # may users other than root reach it
-    REPLACES_AT_ONCE = True  # a name that is renamed over is never absent
+    REPLACES_AT_ONCE = True  # a name that is renamed over is the old file or the new one
 
     def __init__(self, lab):
         self.path = os.path.join(lab.scratch, "volume")

@@ -35,7 +35,7 @@ def _write(path, text):
 
 class MooseFS:
     OTHER_USERS = True  # may users other than root reach it
-    REPLACES_AT_ONCE = True  # a name that is renamed over is never absent
+    REPLACES_AT_ONCE = True  # a name that is renamed over is the old file or the new one
     PROGRAMS = ("mfsmaster", "mfschunkserver", "mfsmount", "mfscli", "mfssettrashtime", "mfssetquota")
 
     def __init__(self, lab):

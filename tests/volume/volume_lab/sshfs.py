@@ -12,7 +12,9 @@ SERVER = "/usr/lib/openssh/sftp-server"
 
 class Sshfs:
     OTHER_USERS = False  # may users other than root reach it
-    REPLACES_AT_ONCE = False  # libfuse first renames an open old file aside: for a moment the name is absent
+    # libfuse first renames an open old file aside, so for a moment the name is absent; and all descriptors of a path share
+    # their pages, of whichever file it was.
+    REPLACES_AT_ONCE = False
     PROGRAMS = ("sshfs", "socat", SERVER)
 
     def __init__(self, lab):
