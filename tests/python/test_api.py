@@ -39,7 +39,9 @@ def test_the_public_names_are_those_of_the_drop_in():
         "get_cache_info",
         "list_available_caches",
         "load_compile_cache",
+        "load_compile_cache_async",
         "save_compile_cache",
+        "save_compile_cache_async",
         "save_vllm_compile_cache",
         "transfer",
     }

@@ -10,8 +10,12 @@
 Settings come from the environment, first of all BASETEN_FS_ENABLED=1. Nothing here raises unless it is asked to with
 ``raise_errors=True``: a server must be able to compile from scratch whatever happens to its cache. What happened is
 logged by the logger ``b10_transfer``. All functions may be called from any thread and release the GIL.
+
+``load_compile_cache_async()`` and ``save_compile_cache_async()`` return a ``concurrent.futures.Future``, so that a load goes
+on while weights are read, and a save while requests are served.
 """
 
+from ._async import load_compile_cache_async, save_compile_cache_async
 from ._errors import (
     CacheError,
     CacheOperationInterrupted,
@@ -42,7 +46,9 @@ __all__ = [
     "get_cache_info",
     "list_available_caches",
     "load_compile_cache",
+    "load_compile_cache_async",
     "save_compile_cache",
+    "save_compile_cache_async",
     "save_vllm_compile_cache",
     "transfer",
 ]

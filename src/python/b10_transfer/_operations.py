@@ -6,7 +6,7 @@ import contextvars
 import ctypes
 import os
 import threading
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple, TypeVar, Union
 
 from . import _prefix, _tags
 from ._errors import OperationStatus, error_for
@@ -30,6 +30,8 @@ _logger = get_b10_logger()
 
 StrPath = Union[str, "os.PathLike[str]"]
 
+_Result = TypeVar("_Result")
+
 
 class Outcome(NamedTuple):
     status: OperationStatus
@@ -37,16 +39,17 @@ class Outcome(NamedTuple):
     message: str
 
 
-def _outcome(status: int, error: Error) -> Outcome:
+def outcome_of(status: int, error: Error) -> Outcome:
     reason = library.b10_reason_name(error.code).decode("ascii")
     return Outcome(OperationStatus(status), reason, error.message.decode("utf-8", "backslashreplace"))
 
 
-def _call(function: Callable[..., int], arguments: tuple, cancelled: threading.Event) -> Outcome:
-    """`function` with the settings of the environment, the detected tags, our log and our way to cancel it."""
-    error, options = Error(), Options()
-    options.log = LogFunction(lambda _user, level, message: forward(level, message))
-    options.progress = ProgressFunction(lambda _user, _progress: int(cancelled.is_set()))
+def internal(problem: BaseException) -> Outcome:
+    return Outcome(OperationStatus.ERROR, "INTERNAL", f"{type(problem).__name__}: {problem}")
+
+
+def configured(function: Callable[[Any], Union[Outcome, _Result]], error: Error) -> Union[Outcome, _Result]:
+    """What `function` returns for a configuration with the detected tags, or why there is none."""
     config = library.b10_config_new()
     if not config:
         return Outcome(OperationStatus.ERROR, "NO_MEMORY", "out of memory")
@@ -56,10 +59,18 @@ def _call(function: Callable[..., int], arguments: tuple, cancelled: threading.E
                 continue
             status = library.b10_config_set(config, name.encode(), os.fsencode(value), error)
             if status != OperationStatus.SUCCESS.value:
-                return _outcome(status, error)
-        return _outcome(function(config, options, *arguments, error), error)
+                return outcome_of(status, error)
+        return function(config)
     finally:
         library.b10_config_free(config)
+
+
+def _call(function: Callable[..., int], arguments: tuple, cancelled: threading.Event) -> Outcome:
+    """`function` with the settings of the environment, the detected tags, our log and our way to cancel it."""
+    error, options = Error(), Options()
+    options.log = LogFunction(lambda _user, level, message: forward(level, message))
+    options.progress = ProgressFunction(lambda _user, _progress: int(cancelled.is_set()))
+    return configured(lambda config: outcome_of(function(config, options, *arguments, error), error), error)
 
 
 def _interruptible(call: Callable[[threading.Event], Outcome]) -> Outcome:
@@ -111,12 +122,12 @@ def perform(
     try:
         outcome = _interruptible(lambda cancelled: _call(function, arguments, cancelled))
     except Exception as problem:
-        outcome = Outcome(OperationStatus.ERROR, "INTERNAL", f"{type(problem).__name__}: {problem}")
+        outcome = internal(problem)
     keep(outcome)
-    return _conclude(name, raise_errors, outcome)
+    return conclude(name, raise_errors, outcome)
 
 
-def _conclude(name: str, raise_errors: bool, outcome: Outcome) -> Outcome:
+def conclude(name: str, raise_errors: bool, outcome: Outcome) -> Outcome:
     if outcome.status is OperationStatus.ERROR:
         if raise_errors:
             raise error_for(outcome.reason, outcome.message)
@@ -128,10 +139,8 @@ def _conclude(name: str, raise_errors: bool, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _move(name: str, raise_errors: bool, function: Callable[..., int]) -> OperationStatus:
-    """A load or a save, which also tells how much it moved."""
-    report = Report()
-    status = perform(name, raise_errors, function, report).status
+def tell_moved(name: str, status: OperationStatus, report: Report) -> OperationStatus:
+    """How much a load or a save moved."""
     if status is OperationStatus.SUCCESS:
         _logger.info(
             "%s: %d files of %.1f MiB in %.3f s, archive '%s'",
@@ -142,6 +151,11 @@ def _move(name: str, raise_errors: bool, function: Callable[..., int]) -> Operat
             report.archive.decode("utf-8", "backslashreplace"),
         )
     return status
+
+
+def _move(name: str, raise_errors: bool, function: Callable[..., int]) -> OperationStatus:
+    report = Report()
+    return tell_moved(name, perform(name, raise_errors, function, report).status, report)
 
 
 def load_compile_cache(*, raise_errors: bool = False) -> OperationStatus:
@@ -177,7 +191,7 @@ def transfer(source: StrPath, dest: StrPath, *, raise_errors: bool = False) -> O
         arguments = path_bytes(source), path_bytes(dest)
     except (TypeError, ValueError) as problem:
         outcome = Outcome(OperationStatus.ERROR, "CONFIG", str(problem))
-        return _conclude("transfer", raise_errors, outcome).status
+        return conclude("transfer", raise_errors, outcome).status
     return perform("transfer", raise_errors, library.b10_transfer_file, *arguments).status
 
 
