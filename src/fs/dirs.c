@@ -116,7 +116,8 @@ static enum b10_reason stream_open(struct stream *stream, int dirfd, const char 
     return io_open(&stream->fd, dirfd, ".", O_RDONLY | O_DIRECTORY, 0, name, error);
 }
 
-/* The next records of fd in the buffer, *size bytes of them; 0 at the end. */
+/* The next records of fd in the buffer, *size bytes of them; 0 at the end. A directory that was
+ * removed since it was opened (ENOENT), as by a rename onto it, was empty. */
 static enum b10_reason stream_read(struct stream *stream, int fd, size_t *size, const char *name,
                                    struct b10_error *error)
 {
@@ -126,9 +127,9 @@ static enum b10_reason stream_read(struct stream *stream, int fd, size_t *size, 
     do {
         got = syscall(SYS_getdents64, fd, stream->buffer, buffer_size);
     } while (got < 0 && errno == EINTR);
-    if (got < 0)
+    if (got < 0 && errno != ENOENT)
         return error_errno(error, errno, "cannot read directory '%s'", name);
-    *size = (size_t)got;
+    *size = got < 0 ? 0 : (size_t)got;
     return B10_REASON_OK;
 }
 

@@ -21,7 +21,8 @@ MUST_CHECK enum b10_reason dirs_make_all(const char *path, size_t *made, struct 
  * ignored. */
 void dirs_unmake(const char *path, size_t made);
 
-/* Names in a directory, without `.` and `..`, sorted by bytes. */
+/* Names in a directory, without `.` and `..`, sorted by bytes. One that was removed since it was
+ * opened, as by a rename onto it, has none. */
 struct dirs_names {
     char **names;         /* owned, each owned */
     unsigned char *types; /* owned; DT_* as readdir said */

@@ -206,6 +206,22 @@ static void fill_with_everything(const struct scratch *scratch, const char *root
     assert_int_equal(symlink("..", path), 0);
 }
 
+static void a_directory_that_another_was_renamed_onto_holds_nothing(void **state)
+{
+    struct scratch *scratch = *state;
+    SCOPED(dirs_names) struct dirs_names names = {0};
+    bool empty = false;
+    scratch_mkdir(scratch, "d");
+    scratch_text(scratch, "new/file", "x");
+    SCOPED(fd) int fd = open(scratch_path(scratch, "d"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(renameat(scratch->fd, "new", scratch->fd, "d"), 0);
+    assert_int_equal(dirs_list(&names, fd, "d", NULL), B10_REASON_OK);
+    assert_int_equal(names.count, 0);
+    assert_int_equal(dirs_is_empty(&empty, fd, "d", NULL), B10_REASON_OK);
+    assert_true(empty);
+}
+
 static void a_tree_is_removed_and_nothing_else(void **state)
 {
     struct scratch *scratch = *state;
@@ -498,6 +514,7 @@ int main(void)
         TEST(many_names_are_listed),
         TEST(an_empty_directory_is_known),
         TEST(what_is_not_a_directory_cannot_be_listed),
+        TEST(a_directory_that_another_was_renamed_onto_holds_nothing),
         TEST(a_tree_is_removed_and_nothing_else),
         TEST(contents_are_removed_and_the_directory_stays),
         TEST(what_is_absent_or_no_directory_is_removed_too),
