@@ -92,10 +92,6 @@ static void set_aside(const struct attempt *attempt, const struct look *judged)
 {
     bool done = false;
     struct b10_error error = ERROR_NONE;
-    if (!is_damaged_itself(attempt)) {
-        log_warn(attempt->log, "the archive of '%s' itself is intact", attempt->key);
-        return;
-    }
     const struct look now = look_at(attempt);
     if (!is_same(judged, &now))
         return;
@@ -110,6 +106,29 @@ static void set_aside(const struct attempt *attempt, const struct look *judged)
                  "the damaged archive of '%s' is set aside; the next save replaces it",
                  attempt->key);
     }
+}
+
+/* Damaged twice, and nothing says that another file took the name. On a volume whose client keeps
+ * pages by name (sshfs), those of a file that was replaced may have come back meanwhile: an archive
+ * that is intact after all gets one more try. */
+static enum b10_reason conclude(const struct attempt *attempt, const struct look *judged,
+                                struct b10_error *damage)
+{
+    unsigned looks = 0;
+    struct look seen;
+    struct b10_error again = ERROR_NONE;
+    if (is_damaged_itself(attempt)) {
+        set_aside(attempt, judged);
+        return (enum b10_reason)damage->code;
+    }
+    TRY(progress_check(attempt->volume->progress, damage));
+    log_warn(attempt->log, "the archive of '%s' itself is intact; trying it once more",
+             attempt->key);
+    if (volume_wait_a_moment(attempt->volume, &looks) &&
+        load_current(attempt, &seen, &again) == B10_REASON_OK)
+        return B10_REASON_OK;
+    TRY(progress_check(attempt->volume->progress, damage));
+    return (enum b10_reason)damage->code;
 }
 
 /* *first, *damage: of the try before. *done false: another file had the name, and it is damaged,
@@ -130,10 +149,9 @@ static enum b10_reason load_again(const struct attempt *attempt, struct look *fi
         return (enum b10_reason)damage->code;
     *done = is_same(first, &second);
     if (*done)
-        set_aside(attempt, &second);
-    else
-        *damage = again;
+        return conclude(attempt, &second, damage);
     *first = second;
+    *damage = again;
     return (enum b10_reason)damage->code;
 }
 

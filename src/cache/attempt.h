@@ -3,7 +3,7 @@
  *     try ──▶ loaded
  *      ├── failed, and another file has its name by now ──▶ try again, a moment later (volume.h)
  *      └── damaged ──▶ cached pages dropped, tried again ──▶ loaded, or damaged again:
- *                      judged without the local disk ──▶ set aside
+ *                      judged without the local disk ──▶ set aside; intact: one last try
  *
  * Damage is believed only when it is seen twice through two separate opens of one and the same
  * file: a replica with a passing fault neither destroys a good archive nor starts cold because of
