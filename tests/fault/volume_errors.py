@@ -94,7 +94,8 @@ class Sweep:
         require(answer == self.unharmed or (status == "ERROR" and reason in REASONS[error]), "the answer does not fit")
         require(code == 1 or message, "no message")
         if self.what in ("save", "replace", "save_merge"):
-            require(status == "ERROR" or not decides, "the error was ignored")
+            again = self.what == "save_merge" and error == "ESTALE"  # the archive was replaced: all of it once more
+            require(status == "ERROR" or not decides or again, "the error was ignored")
 
     def check_names(self, operation):
         names = os.listdir(self.volume.backing)
