@@ -256,28 +256,36 @@ static enum b10_reason check_link(const struct probe *probe, struct b10_error *e
     return step(probe, error);
 }
 
-static enum b10_reason check_noreplace(const struct probe *probe, struct b10_error *error)
+/* 0 or errno. Done, it is undone: the rest needs the file under its first name. */
+static int rename_noreplace(const struct probe *probe)
 {
     const int dirfd = probe->volume.dirfd;
+    if (renameat2(dirfd, probe->names[0], dirfd, probe->names[1], RENAME_NOREPLACE) != 0)
+        return errno;
+    (void)!renameat(dirfd, probe->names[1], dirfd, probe->names[0]);
+    return 0;
+}
+
+/* To a free name first: that a name is taken the kernel says itself, without asking the volume. */
+static enum b10_reason check_noreplace(const struct probe *probe, struct b10_error *error)
+{
+    const int to_free = rename_noreplace(probe);
+    TRY(step(probe, error));
     SCOPED(fd) int other = create(probe, probe->names[1]);
     TRY(step(probe, error));
-    const int failed =
-        renameat2(dirfd, probe->names[0], dirfd, probe->names[1], RENAME_NOREPLACE) == 0 ? 0
-                                                                                         : errno;
+    const int to_taken = rename_noreplace(probe);
     TRY(step(probe, error));
-    if (failed == EEXIST)
-        add(probe, "volume.rename_noreplace", B10_VERDICT_OK,
-            "has RENAME_NOREPLACE: a name that is taken is left alone");
-    else if (failed == 0)
+    if (to_taken == 0)
         add(probe, "volume.rename_noreplace", B10_VERDICT_FAIL,
             "says to have RENAME_NOREPLACE, and replaces");
+    else if (to_free == 0 && to_taken == EEXIST)
+        add(probe, "volume.rename_noreplace", B10_VERDICT_OK,
+            "has RENAME_NOREPLACE: a name that is taken is left alone");
     else
         add_failure(probe, "volume.rename_noreplace", B10_VERDICT_WARN,
                     "has no RENAME_NOREPLACE: link(), or a look before the rename, does its work; "
                     "with neither a save that loses a race replaces a complete archive by another",
-                    failed);
-    if (failed == 0) /* the rest needs it back */
-        (void)!renameat(dirfd, probe->names[1], dirfd, probe->names[0]);
+                    to_free != 0 ? to_free : to_taken);
     return step(probe, error);
 }
 

@@ -141,8 +141,8 @@ def names(directory):
         "link to a new name": attempt(os.link, f"{directory}/a", f"{directory}/c"),
         "link to a taken name": attempt(os.link, f"{directory}/a", f"{directory}/b"),
         "RENAME_NOREPLACE to a new name": attempt(rename_noreplace, f"{directory}/a", f"{directory}/d"),
-        "RENAME_NOREPLACE to a taken name": attempt(rename_noreplace, f"{directory}/b", f"{directory}/d"),
-        "rename over a taken name": attempt(os.rename, f"{directory}/b", f"{directory}/d"),
+        "RENAME_NOREPLACE to a taken name": attempt(rename_noreplace, f"{directory}/a", f"{directory}/b"),
+        "rename over a taken name": attempt(os.rename, f"{directory}/a", f"{directory}/b"),
     }
     descriptor = os.open(directory, os.O_RDONLY)
     answers["fsync of a directory"] = attempt(os.fsync, descriptor)

@@ -14,6 +14,7 @@ PING_TIMEOUT = 3  # seconds until a host that does not answer counts as gone
 
 class Gluster:
     PROGRAMS = ("glusterd", "gluster", "mount.glusterfs", "mkfs.xfs")
+    STALE_SECONDS = 1.1  # so long may another host see a name as it was
     OTHER_USERS = True  # may users other than root reach it
     REPLACES_AT_ONCE = True  # a name that is renamed over is the old file or the new one
 

@@ -34,6 +34,7 @@ def _write(path, text):
 
 
 class MooseFS:
+    STALE_SECONDS = 0  # so long may another host see a name as it was
     OTHER_USERS = True  # may users other than root reach it
     REPLACES_AT_ONCE = True  # a name that is renamed over is the old file or the new one
     PROGRAMS = ("mfsmaster", "mfschunkserver", "mfsmount", "mfscli", "mfssettrashtime", "mfssetquota")

@@ -182,6 +182,7 @@ class Replicas:
     def remove_archives(self):
         for name in self.archives():
             os.unlink(os.path.join(self.seen_from(self.lab.hosts[1]), name))
+            time.sleep(self.lab.volume.STALE_SECONDS)
 
     def slow_save(self, host, generation=0, **environment):
         """A save that takes about a second."""

@@ -11,6 +11,7 @@ SERVER = "/usr/lib/openssh/sftp-server"
 
 
 class Sshfs:
+    STALE_SECONDS = 0  # so long may another host see a name as it was
     OTHER_USERS = False  # may users other than root reach it
     # libfuse first renames an open old file aside, so for a moment the name is absent; and all descriptors of a path share
     # their pages, of whichever file it was.
