@@ -322,6 +322,53 @@ static void check_merge(struct rig *rig)
 static const struct operation merge = {
     "load, entry by entry", not_empty, run_load, check_merge, B10_SUCCESS, B10_REASON_OK};
 
+/* ---- load of files that hold paths ---- */
+
+static void write_paths(const struct scratch *scratch, const char *name, const char *before,
+                        const char *after)
+{
+    char text[2000];
+    snprintf(text, sizeof(text), "%s%s%s", before, scratch_path(scratch, "moved/k/k.cubin"), after);
+    scratch_text(scratch, name, text);
+}
+
+static void with_paths(struct rig *rig)
+{
+    remove_tree(scratch_path(rig->scratch, "place/local"));
+    if (!scratch_exists(rig->scratch, "moved")) {
+        without_archive(rig);
+        scratch_text(rig->scratch, "moved/k/k.cubin", "code");
+        write_paths(rig->scratch, "moved/k/__grp__k.json", "{\"child_paths\": {\"k.cubin\": \"",
+                    "\"}}");
+        write_paths(rig->scratch, "moved/v/vllm_compile_cache.py", "{1: ('h', '", "')}");
+        aim(rig, "moved");
+        replica_assert(&rig->replica, replica_save(&rig->replica), B10_SUCCESS, B10_REASON_OK);
+    }
+    aim(rig, "place/local");
+}
+
+static void assert_relocated(const struct rig *rig, const char *name)
+{
+    char *text = scratch_read(rig->scratch, name, NULL);
+    assert_non_null(strstr(text, scratch_path(rig->scratch, "place/local/k/k.cubin")));
+    free(text);
+}
+
+/* Nothing, or everything, with the new paths. */
+static void check_paths(struct rig *rig)
+{
+    check_archive(rig);
+    assert_true(scratch_exists(rig->scratch, "place/local") || rig->status != B10_SUCCESS);
+    if (!scratch_exists(rig->scratch, "place/local"))
+        return;
+    assert_int_equal(rig->replica.report.unrelocated_files, 0);
+    assert_relocated(rig, "place/local/k/__grp__k.json");
+    assert_relocated(rig, "place/local/v/vllm_compile_cache.py");
+}
+
+static const struct operation relocated = {
+    "load at another path", with_paths, run_load, check_paths, B10_SUCCESS, B10_REASON_OK};
+
 /* ---- operations that only look ---- */
 
 static void aimed_at_saved(struct rig *rig)
@@ -527,6 +574,7 @@ SWEEP(a_save_survives_every_failed_allocation, sweep_alone, save)
 SWEEP(a_save_that_merges_survives_every_failed_allocation, sweep_alone, save_part)
 SWEEP(a_load_survives_every_failed_allocation, sweep_alone, load)
 SWEEP(a_load_entry_by_entry_survives_every_failed_allocation, sweep_alone, merge)
+SWEEP(a_load_at_another_path_survives_every_failed_allocation, sweep_alone, relocated)
 SWEEP(a_save_beside_an_archive_survives_every_failed_allocation, sweep_alone, save_again)
 SWEEP(info_survives_every_failed_allocation, sweep_alone, look)
 SWEEP(list_survives_every_failed_allocation, sweep_alone, list)
@@ -638,6 +686,7 @@ int main(void)
         TEST(a_save_that_merges_survives_every_failed_allocation),
         TEST(a_load_survives_every_failed_allocation),
         TEST(a_load_entry_by_entry_survives_every_failed_allocation),
+        TEST(a_load_at_another_path_survives_every_failed_allocation),
         TEST(a_save_beside_an_archive_survives_every_failed_allocation),
         TEST(info_survives_every_failed_allocation),
         TEST(list_survives_every_failed_allocation),

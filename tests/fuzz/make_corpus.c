@@ -158,6 +158,24 @@ static void make_manifest(void)
     save_manifest(&manifest, "smallest");
 }
 
+static void save_text(const char *target, const char *name, const char *text)
+{
+    SCOPED(bytes) struct bytes bytes = BYTES_EMPTY;
+    HOLDS(bytes_append_text(&bytes, text, NULL) == B10_REASON_OK);
+    save(target, name, &bytes);
+}
+
+static void make_relocate(void)
+{
+    save_text("relocate", "group",
+              "{\"child_paths\": {\"k.ttir\": \"/old/main/A/k.ttir\", "
+              "\"k.json\": \"/old/main/in/A/\\u00e9\"}, \"n\": [1, 2.5, null, true]}");
+    save_text("relocate", "refused", "{\"child_paths\": {\"k\": \"/old/bad/k\"}}");
+    save_text("relocate", "source",
+              "{   (None, 0, 'inductor'): ('h', '/old/main/c/x'),\n"
+              "    (8, 1, \"i\"): ('/old/stays', \"/old/main/in\", '/old/bad/y')}");
+}
+
 int main(int argc, char **argv)
 {
     HOLDS(argc == 2);
@@ -167,5 +185,6 @@ int main(int argc, char **argv)
     make_seek_table();
     make_index();
     make_manifest();
+    make_relocate();
     return 0;
 }
