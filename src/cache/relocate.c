@@ -42,14 +42,18 @@ static void relocation_guard(struct relocation *relocation)
     prefixes_release(&relocation->prefixes);
 }
 
-static bool treatment_of(struct treatment *treatment, const char *name)
+static const struct treatment *treatment_of(const char *name)
 {
-    if (entry_marks_unit(name)) {
-        *treatment = (struct treatment){relocate_group, RELOCATE_GROUP_LIMIT};
-        return true;
-    }
-    *treatment = (struct treatment){relocate_source, RELOCATE_SOURCE_LIMIT};
-    return strcmp(name, "vllm_compile_cache.py") == 0;
+    static const struct treatment group = {relocate_group, RELOCATE_GROUP_LIMIT};
+    static const struct treatment source = {relocate_source, RELOCATE_SOURCE_LIMIT};
+    if (entry_marks_unit(name))
+        return &group;
+    return strcmp(name, "vllm_compile_cache.py") == 0 ? &source : NULL;
+}
+
+bool relocate_may_change(const char *name)
+{
+    return treatment_of(name) != NULL;
 }
 
 /* ---- one file ---- */
@@ -106,10 +110,10 @@ static enum b10_reason rewrite(struct relocation *relocation, size_t root,
 static enum b10_reason relocate_file(struct relocation *relocation, size_t root,
                                      const struct walk_entry *entry, struct b10_error *error)
 {
-    struct treatment treatment;
-    if (!S_ISREG(entry->stat.st_mode) || !treatment_of(&treatment, entry->name))
+    const struct treatment *treatment = treatment_of(entry->name);
+    if (treatment == NULL || !S_ISREG(entry->stat.st_mode))
         return B10_REASON_OK;
-    if ((uint64_t)entry->stat.st_size > treatment.limit) {
+    if ((uint64_t)entry->stat.st_size > treatment->limit) {
         leave(relocation, root, entry->path, "is too large");
         return B10_REASON_OK;
     }
@@ -120,7 +124,7 @@ static enum b10_reason relocate_file(struct relocation *relocation, size_t root,
     }
     if (fd < 0)
         return error_errno(error, errno, "cannot open '%s'", entry->path);
-    return rewrite(relocation, root, entry, &treatment, fd, error);
+    return rewrite(relocation, root, entry, treatment, fd, error);
 }
 
 /* ---- all ---- */

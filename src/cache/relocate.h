@@ -23,6 +23,9 @@ struct relocate_counts {
     uint64_t unrelocated; /* files that stay as they were saved, though a path in them moved */
 };
 
+/* A file of this name (last component) may be rewritten: then its size is not the archive's. */
+bool relocate_may_change(const char *name);
+
 /* places: one for each root of the manifest. One warning for all files that stay. IO, NO_SPACE. */
 MUST_CHECK enum b10_reason relocate(const struct manifest *manifest,
                                     const struct relocate_place *places, const struct log *log,

@@ -174,9 +174,9 @@ static bool is_begun(const char *path, const char *around)
 /* A nested root that has no place on disk yet travels with the root around it. */
 static bool travels_inside(const struct staging *staging, const struct staged_root *root)
 {
-    if (root->inside == NO_ROOT || staging->roots[root->inside].holder < 0)
-        return false;
-    return !is_begun(root->destination, staging->roots[root->inside].destination);
+    const struct staged_root *around = root->inside < 0 ? NULL : &staging->roots[root->inside];
+    return around != NULL && around->holder >= 0 && around->destination != NULL &&
+           !is_begun(root->destination, around->destination);
 }
 
 static enum b10_reason begin_root(struct staging *staging, size_t index, struct b10_error *error)

@@ -15,6 +15,7 @@
 #include "base/guard.h"
 #include "cache/candidates.h"
 #include "cache/holder.h"
+#include "cache/relocate.h"
 #include "cache/report.h"
 #include "fs/dirs.h"
 #include "fs/io.h"
@@ -66,19 +67,14 @@ static size_t describe(char text[DESCRIPTION_SIZE], const char *path, bool link,
     return length + (size_t)more;
 }
 
-static bool may_be_rewritten(const char *path)
-{
-    const char *name = path_base(path);
-    return entry_marks_unit(name) || strcmp(name, "vllm_compile_cache.py") == 0;
-}
-
 static void note(struct unload *unload, const struct index_line *line)
 {
     char text[DESCRIPTION_SIZE];
     const struct entry *entry = &line->entry;
     if (line->is_void || entry->type == ENTRY_DIRECTORY || strlen(entry->path) > PATH_LIMIT)
         return;
-    const bool unsure = entry->type == ENTRY_HARDLINK || may_be_rewritten(entry->path);
+    const bool unsure =
+        entry->type == ENTRY_HARDLINK || relocate_may_change(path_base(entry->path));
     const size_t length =
         describe(text, entry->path, entry->type == ENTRY_SYMLINK, unsure ? any_size : entry->size,
                  entry->mtime_s, entry->mtime_ns);
