@@ -130,24 +130,24 @@ static bool is_first_of_directory(const struct diff *diff, size_t index)
 
 /* ---- the list: its head, its files, their texts ---- */
 
-/* Root and directory; returns its size with its NUL. `text` NULL: only measured. */
-static size_t write_directory(const struct diff *diff, const struct added *one, char *text)
+enum { DIRECTORY_SIZE = PATH_LIMIT + 80 }; /* and its root's name */
+
+/* Root and directory; returns its size with its NUL. */
+static size_t write_directory(const struct diff *diff, const struct added *one,
+                              char text[DIRECTORY_SIZE])
 {
     char path[PATH_LIMIT + 1] = "";
     const struct tree *tree = &diff->tree;
-    const char *root = tree->roots[one->root].name;
-    if (one->parent != TREE_NO_PARENT)
+    if (one->parent != TREE_NO_PARENT) {
         (void)tree_path(tree, &tree->items[one->parent], path);
-    else { /* the whole path is in its name */
+    } else { /* the whole path is in its name */
         (void)tree_path(tree, &tree->items[one->item], path);
         char *slash = strrchr(path, '/');
         *(slash != NULL ? slash : path) = '\0';
     }
-    const char *between = path[0] != '\0' ? "/" : "";
-    const size_t size = strlen(root) + strlen(between) + strlen(path) + 1;
-    if (text != NULL)
-        snprintf(text, size, "%s%s%s", root, between, path);
-    return size;
+    snprintf(text, DIRECTORY_SIZE, "%.64s%s%s", tree->roots[one->root].name,
+             path[0] != '\0' ? "/" : "", path);
+    return strlen(text) + 1;
 }
 
 static const char *name_of(const struct diff *diff, const struct added *one)
@@ -159,32 +159,39 @@ static const char *name_of(const struct diff *diff, const struct added *one)
 
 static size_t texts_size(const struct diff *diff)
 {
+    char directory[DIRECTORY_SIZE];
     size_t size = 0;
     for (size_t i = 0; i < diff->added_count; i++) {
         if (is_first_of_directory(diff, i))
-            size += write_directory(diff, &diff->added[i], NULL);
+            size += write_directory(diff, &diff->added[i], directory);
         size += strlen(name_of(diff, &diff->added[i])) + 1;
     }
     return size;
 }
 
+/* Behind it. */
+static char *append(char *to, const char *text, size_t size)
+{
+    memcpy(to, text, size);
+    return to + size;
+}
+
 static void write_files(const struct diff *diff, struct b10_diff_list *list,
                         struct b10_diff_file *files, char *texts)
 {
+    char text[DIRECTORY_SIZE];
     const char *directory = "";
     for (size_t i = 0; i < diff->added_count; i++) {
         const struct added *one = &diff->added[i];
         if (is_first_of_directory(diff, i)) {
             directory = texts;
-            texts += write_directory(diff, one, texts);
+            texts = append(texts, text, write_directory(diff, one, text));
             list->new_directories++;
         }
-        const size_t size = strlen(name_of(diff, one)) + 1;
-        memcpy(texts, name_of(diff, one), size);
         files[i] = (struct b10_diff_file){.directory = directory,
                                           .name = texts,
                                           .bytes = diff->tree.items[one->item].size};
-        texts += size;
+        texts = append(texts, name_of(diff, one), strlen(name_of(diff, one)) + 1);
     }
 }
 

@@ -293,7 +293,8 @@ static const struct setting table[SETTING_COUNT] = {
             .name = "B10_TRANSFER_VLLM_API_KEY",
             .default_text = "VLLM_API_KEY",
             .rule = "printable ASCII without spaces, at most 4096 bytes; or empty",
-            .description = "Sent as a bearer token to B10_TRANSFER_VLLM_URL; never shown or logged.",
+            .description =
+                "Sent as a bearer token to B10_TRANSFER_VLLM_URL; never shown or logged.",
             .read = setting_read_token,
         },
     [SETTING_WAIT_TIMEOUT] =

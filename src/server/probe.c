@@ -51,6 +51,17 @@ static void judge_broken(struct probe_said *said, const struct dial *dial, const
         probe_not_yet(said, "the answer is no HTTP/1");
 }
 
+/* All of the answer that will come. */
+static void judge(struct probe_said *said, enum response_state state,
+                  const struct response *response, bool is_full)
+{
+    /* of a long body the beginning is enough */
+    if (state == RESPONSE_WHOLE || response->head_is_whole)
+        probe_judge(said, response->status);
+    else if (is_full)
+        probe_not_yet(said, "the answer's head is longer than %d bytes", PROBE_READ_LIMIT);
+}
+
 /* Reads until the answer is whole, known to be none, or as long as is read at all. */
 static enum b10_reason listen_to(struct dial *dial, struct probe_said *said,
                                  struct b10_error *error)
@@ -62,19 +73,15 @@ static enum b10_reason listen_to(struct dial *dial, struct probe_said *said,
         size_t got = 0;
         TRY(dial_read(dial, bytes + size, sizeof(bytes) - size, &got, error));
         size += got;
-        const bool failed = dial->words[0] != '\0';
         const enum response_state state = response_look(&response, bytes, size, got == 0);
-        said->status = response.status;
-        if (state == RESPONSE_WHOLE && !failed)
-            probe_judge(said, response.status);
-        else if (state == RESPONSE_MORE && size < sizeof(bytes))
+        const bool failed = dial->words[0] != '\0' || state == RESPONSE_BROKEN;
+        if (state == RESPONSE_MORE && size < sizeof(bytes))
             continue;
-        else if (state == RESPONSE_MORE && response.head_is_whole)
-            probe_judge(said, response.status);
-        else if (state == RESPONSE_MORE)
-            probe_not_yet(said, "the answer's head is longer than %d bytes", PROBE_READ_LIMIT);
-        else
+        said->status = response.status;
+        if (failed)
             judge_broken(said, dial, bytes, size, got == 0);
+        else
+            judge(said, state, &response, size == sizeof(bytes));
         return B10_REASON_OK;
     }
 }

@@ -10,8 +10,12 @@ import sys
 import threading
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fault"))
+
+import volume
 from support import COMMAND, CommandTest, run_tests, unittest
 
+FAULTFS = os.environ.get("B10_FAULTFS", "none")
 SERVER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "server.py")
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/sbin:/bin")
 
@@ -225,6 +229,29 @@ class Outcomes(FlowTest):
         self.assertEqual([name for name in os.listdir(self.scratch) if name.endswith(".tmp")], [])
 
 
+@unittest.skipIf(FAULTFS == "none", "built without libfuse3")
+@unittest.skipIf(os.environ.get(volume.NAMESPACE) != "entered", "no FUSE, or no mount namespaces for this user")
+class HungVolume(FlowTest):
+    def test_a_volume_that_hangs_during_the_load_is_saved_to_later(self):
+        mounted = volume.Volume(FAULTFS, os.path.join(self.scratch, "fuse"))
+        self.addCleanup(mounted.close)
+        self.environment.update(B10FS_CACHE_DIR=mounted.path, B10_LOAD_TIMEOUT_SECONDS="1")
+        self.serve("--files", "3", "--seconds", "3")
+        mounted.rules("* 1 999999 hang 0")
+        process = subprocess.Popen([COMMAND, "--json"], env=self.environment, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.kill)
+        self.addCleanup(mounted.rules)
+        while "not done after 1 s" not in (line := process.stderr.readline()):
+            self.assertNotEqual(line, "")
+        mounted.rules()
+        out, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, err)
+        answer = json.loads(out)
+        self.assertEqual((answer["load"]["reason"], answer["warmth"]), ("TIMEOUT", "cold"))
+        self.assertEqual((answer["status"], answer["save"]["files"]), ("SUCCESS", 3))
+
+
 class Tls(FlowTest):
     def setUp(self):
         super().setUp()
@@ -327,4 +354,5 @@ class Nginx(FlowTest):
 
 
 if __name__ == "__main__":
+    volume.enter_where_possible(FAULTFS)
     run_tests()

@@ -450,6 +450,33 @@ static void run_doctor(struct rig *rig)
 static const struct operation doctor = {"doctor",   aimed_at_saved, run_doctor,
                                         check_look, B10_SUCCESS,    B10_REASON_OK};
 
+static void run_diff(struct rig *rig)
+{
+    b10_diff_list *found = NULL;
+    rig->status =
+        b10_diff(replica_config(&rig->replica), &rig->replica.options, &found, &rig->replica.error);
+    rig->answer_is_right = found != NULL && found->local_files == 7 && found->new_files == 0;
+    b10_diff_list_free(found);
+}
+
+static const struct operation diff = {"diff",     aimed_at_saved, run_diff,
+                                      check_look, B10_SUCCESS,    B10_REASON_OK};
+
+/* The phases that do not wait by the clock. */
+static void run_flow(struct rig *rig)
+{
+    b10_report loaded = B10_INIT(b10_report);
+    b10_serve_report report = B10_INIT(b10_serve_report);
+    report.load = &loaded;
+    rig->replica.options.serve_phases = B10_SERVE_LOAD | B10_SERVE_SAVE;
+    rig->status = b10_serve_flow(replica_config(&rig->replica), &rig->replica.options, &report,
+                                 &rig->replica.error);
+    rig->replica.options.serve_phases = 0;
+}
+
+static const struct operation flow = {"flow",     aimed_at_saved, run_flow,
+                                      check_look, B10_SKIPPED,    B10_REASON_ALREADY_SAVED};
+
 static void run_verify(struct rig *rig)
 {
     b10_verify_report report = B10_INIT(b10_verify_report);
@@ -580,6 +607,8 @@ SWEEP(info_survives_every_failed_allocation, sweep_alone, look)
 SWEEP(list_survives_every_failed_allocation, sweep_alone, list)
 SWEEP(explain_survives_every_failed_allocation, sweep_alone, explain)
 SWEEP(doctor_survives_every_failed_allocation, sweep_alone, doctor)
+SWEEP(diff_survives_every_failed_allocation, sweep_alone, diff)
+SWEEP(the_flow_survives_every_failed_allocation, sweep_alone, flow)
 SWEEP(verify_survives_every_failed_allocation, sweep_alone, verify)
 SWEEP(clear_survives_every_failed_allocation, sweep_alone, clear)
 SWEEP(a_configuration_survives_every_failed_allocation, sweep_alone, config)
@@ -692,6 +721,8 @@ int main(void)
         TEST(list_survives_every_failed_allocation),
         TEST(explain_survives_every_failed_allocation),
         TEST(doctor_survives_every_failed_allocation),
+        TEST(diff_survives_every_failed_allocation),
+        TEST(the_flow_survives_every_failed_allocation),
         TEST(verify_survives_every_failed_allocation),
         TEST(clear_survives_every_failed_allocation),
         TEST(a_configuration_survives_every_failed_allocation),

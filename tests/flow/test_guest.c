@@ -270,7 +270,8 @@ struct small {
     b10_cache_info *info;
     b10_verify_report *verified;
     char archive[4400], source[4400], dest[4400];
-    OperationStatus status[7];
+    OperationStatus status[9];
+    b10_options options; /* of the flow: the phases that do not wait by the clock */
 };
 
 static void *call_on_small_stack(void *argument)
@@ -279,6 +280,7 @@ static void *call_on_small_stack(void *argument)
     struct replica *replica = small->replica;
     const b10_config *config = replica_config(replica);
     b10_cache_list *list = NULL;
+    b10_diff_list *diff = NULL;
     int i = 0;
     small->status[i++] = b10_load(config, NULL, &replica->report, &replica->error);
     small->status[i++] = b10_save(config, NULL, &replica->report, &replica->error);
@@ -287,7 +289,10 @@ static void *call_on_small_stack(void *argument)
     small->status[i++] = b10_verify(config, NULL, small->archive, small->verified, &replica->error);
     small->status[i++] =
         b10_transfer_file(config, NULL, small->source, small->dest, &replica->error);
+    small->status[i++] = b10_diff(config, NULL, &diff, &replica->error);
+    small->status[i++] = b10_serve_flow(config, &small->options, NULL, &replica->error);
     small->status[i++] = b10_clear(config, NULL, &replica->report, &replica->error);
+    b10_diff_list_free(diff);
     b10_cache_list_free(list);
     return NULL;
 }
@@ -309,7 +314,11 @@ static void a_stack_of_64_kib_is_enough(const struct scratch *scratch, const cha
     replica_set(&replica, "b10_threads", threads);
     replica_assert(&replica, replica_save(&replica), B10_SUCCESS, B10_REASON_OK);
     replica_set(&replica, "torchinductor_cache_dir", scratch_path(scratch, "local"));
-    *small = (struct small){.replica = &replica, .info = info, .verified = verified};
+    *small = (struct small){.replica = &replica,
+                            .info = info,
+                            .verified = verified,
+                            .options = B10_INIT(b10_options)};
+    small->options.serve_phases = B10_SERVE_LOAD | B10_SERVE_SAVE;
     snprintf(small->archive, sizeof(small->archive), "%s", replica_archive(&replica));
     snprintf(small->source, sizeof(small->source), "%s",
              scratch_path(scratch, "saved/zz/large.bin"));

@@ -103,8 +103,10 @@ static void garbage_is_broken_at_once(void **state)
         if (look(&response, texts[i], strlen(texts[i]), false) != RESPONSE_BROKEN)
             fail_msg("'%s' passes", texts[i]);
     }
+    static const char with_nul[] = "HTTP/1.1\0"
+                                   "200 OK\r\n";
     struct response response;
-    assert_int_equal(look(&response, "HTTP/1.1\0200 OK\r\n", 17, false), RESPONSE_BROKEN);
+    assert_int_equal(look(&response, with_nul, sizeof(with_nul) - 1, false), RESPONSE_BROKEN);
 }
 
 static void an_endless_size_is_only_never_whole(void **state)
