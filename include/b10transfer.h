@@ -647,7 +647,8 @@ B10_API const b10_diff_file *b10_diff_list_at(const b10_diff_list *list, size_t 
 
 /* Beside a model server that starts at the same moment: loads (mode `merge` unless B10_LOAD_MODE is
  * set), waits until the server is ready, waits until its cache has been quiet for 5 s (at most
- * 120 s), says whether the stored cache helped, and saves (mode `merge` unless B10_SAVE_MODE is set).
+ * 120 s), says whether the stored cache helped, and saves (mode `merge` unless B10_SAVE_MODE is
+ * set). The kind is `vllm` unless B10_CACHE_KIND is set.
  *
  * Ready is HTTP status 200 from B10_TRANSFER_VLLM_URL, or what options->ready says. A load that
  * fails is told in the report and the log, and the flow goes on: the server compiles then, and

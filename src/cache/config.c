@@ -95,7 +95,9 @@ enum b10_reason given_for_server(struct given *given, struct b10_error *error)
     static const struct {
         enum setting_id id;
         const char *value;
-    } usual[] = {{SETTING_LOAD_MODE, "merge"}, {SETTING_SAVE_MODE, "merge"}};
+    } usual[] = {{SETTING_KIND, "vllm"},
+                 {SETTING_LOAD_MODE, "merge"},
+                 {SETTING_SAVE_MODE, "merge"}};
     for (size_t i = 0; i < sizeof(usual) / sizeof(*usual); i++) {
         if (given->values[usual[i].id] == NULL)
             TRY(copy_text(&given->values[usual[i].id], usual[i].value, error));

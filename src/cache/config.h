@@ -99,7 +99,7 @@ MUST_CHECK enum b10_reason given_take(struct given **out, const struct b10_confi
 /* B10FS_CACHE_DIR as it was given, unchecked: for messages. */
 const char *given_shared_dir(const struct given *given);
 
-/* What is not set means to whoever starts a server: modes `merge`. */
+/* What is not set means to whoever starts a server: kind `vllm`, modes `merge`. */
 MUST_CHECK enum b10_reason given_for_server(struct given *given, struct b10_error *error);
 void given_free(struct given *given); /* NULL is fine */
 void given_guard(struct given **given);

@@ -4,12 +4,14 @@
 #include "cli/session.h"
 #include "cli/text.h"
 
-static const char *const settings[] = {"BASETEN_FS_ENABLED",  "TORCHINDUCTOR_CACHE_DIR",
-                                       "B10_LOCAL_PREFIXES",  "B10FS_CACHE_DIR",
-                                       "B10_READ_DIRS",       "B10_CACHE_TAGS",
-                                       "B10_CACHE_ROOTS",     "B10_LOAD_TIMEOUT_SECONDS",
-                                       "B10_ENVIRONMENT_KEY", "B10_GPU_PROBE",
-                                       "B10_LOG_LEVEL",       NULL};
+static const char *const settings[] = {"BASETEN_FS_ENABLED",      "B10_CACHE_KIND",
+                                       "TORCHINDUCTOR_CACHE_DIR", "VLLM_CACHE_ROOT",
+                                       "XDG_CACHE_HOME",          "SGLANG_CACHE_DIR",
+                                       "B10_LOCAL_PREFIXES",      "B10FS_CACHE_DIR",
+                                       "B10_READ_DIRS",           "B10_CACHE_TAGS",
+                                       "B10_CACHE_ROOTS",         "B10_LOAD_TIMEOUT_SECONDS",
+                                       "B10_ENVIRONMENT_KEY",     "B10_GPU_PROBE",
+                                       "B10_LOG_LEVEL",           NULL};
 
 /* Files that follow each other in the list and lie in one directory. */
 struct group {

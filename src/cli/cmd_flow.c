@@ -7,7 +7,11 @@
 #include "cli/text.h"
 
 static const char *const settings[] = {"BASETEN_FS_ENABLED",
+                                       "B10_CACHE_KIND",
                                        "TORCHINDUCTOR_CACHE_DIR",
+                                       "VLLM_CACHE_ROOT",
+                                       "XDG_CACHE_HOME",
+                                       "SGLANG_CACHE_DIR",
                                        "B10_LOCAL_PREFIXES",
                                        "B10FS_CACHE_DIR",
                                        "B10_READ_DIRS",
@@ -187,11 +191,12 @@ const struct command command_flow = {
         "Meant to run beside a server that starts at the same moment. Loads the stored cache, "
         "waits until B10_TRANSFER_VLLM_URL answers with HTTP status 200, waits until the cache "
         "has been quiet for 5 seconds (at most 120), says whether the stored cache helped, and "
-        "saves what was compiled beyond it. The modes are merge unless they are set: what the "
-        "server has written already stays. A load that fails is said and the flow goes on; HTTP "
-        "status 401 or 403 ends it. The log has a line for each phase; its level is "
-        "B10_TRANSFER_CLI_LOGLEVEL (DEBUG, INFO, WARNING, ERROR), else B10_LOG_LEVEL. --json and "
-        "--report FILE give the whole in one line; a FILE such as /dev/termination-log works.",
+        "saves what was compiled beyond it. The kind is vllm and the modes are merge unless they "
+        "are set: what the server has written already stays. A load that fails is said and the "
+        "flow goes on; HTTP status 401 or 403 ends it. The log has a line for each phase; its "
+        "level is B10_TRANSFER_CLI_LOGLEVEL (DEBUG, INFO, WARNING, ERROR), else B10_LOG_LEVEL. "
+        "--json and --report FILE give the whole in one line; a FILE such as "
+        "/dev/termination-log works.",
     .options = OPTION_STRICT | OPTION_REQUIRE_HIT | OPTION_REPORT,
     .stops_cleanly = true,
     .settings = settings,

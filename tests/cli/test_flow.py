@@ -23,7 +23,8 @@ NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/sbin:/bin")
 class FlowTest(CommandTest):
     def setUp(self):
         super().setUp()
-        self.environment.update(B10_TRANSFER_INTERVAL_S="1", B10_TRANSFER_TIMEOUT_S="30", LANG="C.UTF-8")
+        self.environment.update(B10_TRANSFER_INTERVAL_S="1", B10_TRANSFER_TIMEOUT_S="30",
+                                B10_CACHE_KIND="vllm", VLLM_CACHE_ROOT=self.local, LANG="C.UTF-8")
 
     def serve(self, *arguments, scheme="http"):
         """Starts the server; it "compiles" into the local directory. Its URL goes into the environment."""
@@ -46,6 +47,7 @@ class FlowTest(CommandTest):
 
 class Servers(FlowTest):
     def test_the_first_replica_starts_cold_the_next_one_warm(self):
+        del self.environment["B10_CACHE_KIND"]
         report = os.path.join(self.scratch, "report")
         self.serve("--files", "20", "--seconds", "1.5")
         out, err = self.ok("--report", report)
@@ -57,6 +59,7 @@ class Servers(FlowTest):
         self.assertEqual((cold["command"], cold["status"], cold["warmth"]), ("flow", "SUCCESS", "cold"))
         self.assertEqual((cold["load"]["reason"], cold["save"]["files"], cold["new_files"]), ("ABSENT", 20, 20))
         self.assertGreater(cold["wait_seconds"], 1)
+        self.assertRegex(cold["save"]["environment_key"], "^vllm-")
         self.assertEqual(os.listdir(self.scratch).count("report"), 1)
         self.assertEqual([name for name in os.listdir(self.scratch) if name.endswith(".tmp")], [])
 

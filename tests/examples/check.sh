@@ -62,12 +62,12 @@ vllm_example() { # LOG: the start script, with a server in vLLM's place, until t
     cat >"$work/bin/vllm" <<END
 #!/bin/sh
 [ "\$1 \$2 \$3" = 'serve some/model --port' ] || exit 1
-exec python3 -B '$examples/../tests/cli/server.py' "\$TORCHINDUCTOR_CACHE_DIR" --port "\$4" <"$work/stdin" >/dev/null
+exec python3 -B '$examples/../tests/cli/server.py' "\$VLLM_CACHE_ROOT" --port "\$4" <"$work/stdin" >/dev/null
 END
     chmod +x "$work/bin/vllm"
     rm -f "$work/stdin" && mkfifo "$work/stdin"
     exec 8<>"$work/stdin"
-    PORT=$port B10_TRANSFER_INTERVAL_S=1 B10_CACHE_ROOTS=none PATH=$work/bin:$prefix/bin:$PATH \
+    VLLM_CACHE_ROOT=$TORCHINDUCTOR_CACHE_DIR PORT=$port B10_TRANSFER_INTERVAL_S=1 B10_CACHE_ROOTS=none PATH=$work/bin:$prefix/bin:$PATH \
         timeout 60 "$examples/vllm/start.sh" some/model 2>"$work/$1" 8>&- &
     server=$!
     for _ in $(seq 300); do

@@ -468,6 +468,7 @@ static void run_flow(struct rig *rig)
     b10_report loaded = B10_INIT(b10_report);
     b10_serve_report report = B10_INIT(b10_serve_report);
     report.load = &loaded;
+    replica_set(&rig->replica, "b10_cache_kind", "inductor");
     rig->replica.options.serve_phases = B10_SERVE_LOAD | B10_SERVE_SAVE;
     rig->status = b10_serve_flow(replica_config(&rig->replica), &rig->replica.options, &report,
                                  &rig->replica.error);

@@ -312,6 +312,7 @@ static void a_stack_of_64_kib_is_enough(const struct scratch *scratch, const cha
     replica_set(&replica, "torchinductor_cache_dir", scratch_path(scratch, "saved"));
     replica_set(&replica, "b10_save_mode", "replace");
     replica_set(&replica, "b10_threads", threads);
+    replica_set(&replica, "b10_cache_kind", "inductor"); /* the flow's, too */
     replica_assert(&replica, replica_save(&replica), B10_SUCCESS, B10_REASON_OK);
     replica_set(&replica, "torchinductor_cache_dir", scratch_path(scratch, "local"));
     *small = (struct small){.replica = &replica,

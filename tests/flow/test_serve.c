@@ -45,6 +45,7 @@ static OperationStatus serve(struct replica *replica, struct host *host, struct 
     outcome->serve.load = &outcome->load;
     outcome->serve.save = &outcome->save;
     host->thread = pthread_self();
+    replica_set(replica, "b10_cache_kind", "inductor"); /* as what the tests save and load */
     replica->options.ready = is_ready;
     replica->options.ready_user = host;
     const OperationStatus status = b10_serve_flow(replica_config(replica), &replica->options,
@@ -207,6 +208,26 @@ static void each_phase_can_be_cancelled(void **state)
     }
 }
 
+/* Whatever the torch calls have: a server is vLLM unless it is said. */
+static void what_is_not_set_means_vllm(void **state)
+{
+    struct replica replica;
+    b10_report save = B10_INIT(b10_report);
+    b10_serve_report report = B10_INIT(b10_serve_report);
+    begin(&replica, *state);
+    replica_set(&replica, "vllm_cache_root", scratch_path(*state, "vllm"));
+    scratch_text(*state, "vllm/torch_compile_cache/a.py", "a");
+    scratch_text(*state, "local/b.py", "b");
+    replica.options.serve_phases = B10_SERVE_SAVE;
+    report.save = &save;
+    assert_int_equal(b10_serve_flow(replica_config(&replica), &replica.options, &report, NULL),
+                     B10_SUCCESS);
+    assert_int_equal(strncmp(save.environment_key, "vllm-", 5), 0);
+    assert_string_equal(save.destination, scratch_path(*state, "vllm"));
+    assert_int_equal(save.files, 1);
+    replica_release(&replica);
+}
+
 /* ---- misuse ---- */
 
 static void a_report_needs_its_size(void **state)
@@ -248,6 +269,7 @@ int main(void)
         FLOW_TEST(off_is_said_at_once),
         FLOW_TEST(phases_can_be_called_one_by_one),
         FLOW_TEST(each_phase_can_be_cancelled),
+        FLOW_TEST(what_is_not_set_means_vllm),
         FLOW_TEST(a_report_needs_its_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

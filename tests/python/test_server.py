@@ -56,6 +56,7 @@ def flow(host, monkeypatch):
     """Runs the flow beside such a server; returns its report."""
     monkeypatch.setenv("B10_TRANSFER_INTERVAL_S", "1")
     monkeypatch.setenv("B10_CACHE_ROOTS", "none")
+    monkeypatch.setenv("VLLM_CACHE_ROOT", str(host.local))
 
     def run(files=5, seconds=0.5):
         report = {"left": "over"}

@@ -579,6 +579,7 @@ static void a_server_means_merge_by_what_is_not_set(void **state)
         assert_int_equal(given_for_server(given, &error), B10_REASON_OK);
         assert_int_equal(settings_read(&settings, given, SETTINGS_LOCAL, &silent, &error),
                          B10_REASON_OK);
+        assert_string_equal(settings.kind, "vllm");
         assert_int_equal(settings.load_mode, LOAD_MERGE);
         assert_int_equal(settings.save_mode, set ? SAVE_NEVER : SAVE_MERGE);
     }
