@@ -169,17 +169,25 @@ static int rename_aside(int dirfd, const char *name, const char *aside)
 enum b10_reason lock_seen_remove(int dirfd, const char *stem, const struct lock_seen *judged,
                                  bool *removed, struct b10_error *error)
 {
+    char name[LOCK_NAME_SIZE];
+    struct lock_seen now;
+    *removed = false;
+    TRY(lock_name(name, stem, NULL, LOCK_SUFFIX, error));
+    TRY(lock_seen_look(&now, dirfd, name, NULL, error));
+    return is_judged(judged, &now) ? lock_seen_take(dirfd, stem, judged, removed, error)
+                                   : B10_REASON_OK;
+}
+
+enum b10_reason lock_seen_take(int dirfd, const char *stem, const struct lock_seen *judged,
+                               bool *removed, struct b10_error *error)
+{
     char token[TOKEN_TEXT_SIZE];
     char name[LOCK_NAME_SIZE];
     char aside[LOCK_NAME_SIZE];
-    struct lock_seen now;
     *removed = false;
     TRY(token_make(token, error));
     TRY(lock_name(name, stem, NULL, LOCK_SUFFIX, error));
     TRY(lock_name(aside, stem, token, LOCK_OLD_SUFFIX, error));
-    TRY(lock_seen_look(&now, dirfd, name, NULL, error));
-    if (!is_judged(judged, &now))
-        return B10_REASON_OK;
     int failed = rename_aside(dirfd, name, aside);
     return settle_aside(dirfd, aside, name, judged, failed, removed, error);
 }

@@ -55,6 +55,11 @@ MUST_CHECK enum b10_reason lock_seen_remove(int dirfd, const char *stem,
                                             const struct lock_seen *judged, bool *removed,
                                             struct b10_error *error);
 
+/* The same for what was looked at a moment ago: without that last look. */
+MUST_CHECK enum b10_reason lock_seen_take(int dirfd, const char *stem,
+                                          const struct lock_seen *judged, bool *removed,
+                                          struct b10_error *error);
+
 /* Unlinks a name of ours, as far as it can: a passing fault must not leave it there. */
 void lock_remove_name(int dirfd, const char *name, int flags);
 

@@ -312,7 +312,7 @@ void lockfile_release(struct lockfile *lock)
     if (lock->token[0] != '\0' &&
         lock_seen_look(&seen, lock->dirfd, lock->name, NULL, NULL) == B10_REASON_OK &&
         is_ours(lock, &seen) &&
-        lock_seen_remove(lock->dirfd, lock->stem, &seen, &removed, NULL) != B10_REASON_OK)
+        lock_seen_take(lock->dirfd, lock->stem, &seen, &removed, NULL) != B10_REASON_OK)
         (void)!lock_seen_remove(lock->dirfd, lock->stem, &seen, &removed, NULL);
     *lock = (struct lockfile)LOCKFILE_NONE;
 }
