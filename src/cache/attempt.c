@@ -108,15 +108,18 @@ static void set_aside(const struct attempt *attempt, const struct look *judged)
     }
 }
 
-/* Damaged twice, and nothing says that another file took the name. On a volume whose client keeps
- * pages by name (sshfs), those of a file that was replaced may have come back meanwhile: an archive
- * that is intact after all gets one more try. */
+/* Damaged twice, and nothing says that another file took the name. But clients keep sizes for about
+ * a second (GlusterFS: a new file is "too short"), and pages by name (sshfs: those of a file that
+ * was replaced come back): an archive that is intact after that time gets one more try. */
 static enum b10_reason conclude(const struct attempt *attempt, const struct look *judged,
                                 struct b10_error *damage)
 {
     unsigned looks = 0;
     struct look seen;
     struct b10_error again = ERROR_NONE;
+    while (volume_wait_a_moment(attempt->volume, &looks)) /* until nothing old is believed */
+        continue;
+    TRY(progress_check(attempt->volume->progress, damage));
     if (is_damaged_itself(attempt)) {
         set_aside(attempt, judged);
         return (enum b10_reason)damage->code;
@@ -124,8 +127,7 @@ static enum b10_reason conclude(const struct attempt *attempt, const struct look
     TRY(progress_check(attempt->volume->progress, damage));
     log_warn(attempt->log, "the archive of '%s' itself is intact; trying it once more",
              attempt->key);
-    if (volume_wait_a_moment(attempt->volume, &looks) &&
-        load_current(attempt, &seen, &again) == B10_REASON_OK)
+    if (load_current(attempt, &seen, &again) == B10_REASON_OK)
         return B10_REASON_OK;
     TRY(progress_check(attempt->volume->progress, damage));
     return (enum b10_reason)damage->code;

@@ -144,6 +144,7 @@ static enum b10_reason publish(struct save *save, struct tempfile *file, struct 
     TRY(tempfile_close(file, error));
     TRY(turn_confirm(&save->turn, error));
     TRY(progress_step(save->progress, error)); /* nobody publishes for a caller that has gone */
+    save->is_offered = true;
     TRY(tempfile_publish(file, save->name, replace, &taken, error));
     if (taken && save->settings->save_mode == SAVE_MERGE)
         return say_outdated(save, error);

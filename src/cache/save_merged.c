@@ -50,6 +50,7 @@ static enum b10_reason merge_once(struct save *save,
 {
     struct b10_error found = ERROR_NONE;
     save->outdated = false;
+    save->is_offered = false;
     TRY(progress_phase(save->progress, "merge", 0, 0, error));
     TRY(plan_in_turn(save, error));
     if (store(save, &found) != B10_REASON_TOO_LARGE || save->merge.plan != MERGE_ADD)
@@ -93,7 +94,7 @@ enum b10_reason save_merged(struct save *save,
             return B10_REASON_OK;
         if (is_damage(save, &found))
             note_damage(save);
-        else if (!save->outdated && !is_gone(&found))
+        else if (!save->outdated && (save->is_offered || !is_gone(&found)))
             return error_copy(error, &found);
         if (round == ROUNDS)
             return error_copy(error, &found);

@@ -30,9 +30,10 @@ struct save {
     struct scan_counts scanned;
     char name[NAMES_SIZE]; /* of the archive */
     bool has_turn;
-    bool replace;  /* an archive is there, and it is to be replaced */
-    bool outdated; /* mode merge: it is not the one that was looked at any more */
-    int damage;    /* mode merge: times that the one of token `damaged` was found to be that */
+    bool is_offered; /* publishing has begun: a failure from then on is that of what was written */
+    bool replace;    /* an archive is there, and it is to be replaced */
+    bool outdated;   /* mode merge: it is not the one that was looked at any more */
+    int damage;      /* mode merge: times that the one of token `damaged` was found to be that */
     char damaged[33];
 };
 
