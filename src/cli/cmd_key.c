@@ -65,7 +65,6 @@ static void describe_source(const struct session *session, const b10_cache_info 
                             const char *fact, char out[SOURCE_SIZE])
 {
     static const struct row fixed[] = {
-        {"kind", "the only kind of this release"},
         {"os", "uname"},
         {"arch", "uname"},
         {"cpu", "class of cpu_features"},
@@ -81,6 +80,10 @@ static void describe_source(const struct session *session, const b10_cache_info 
     }
     if (strcmp(fact, "environment_key") == 0) {
         describe_setting(session, "B10_ENVIRONMENT_KEY", out);
+        return;
+    }
+    if (strcmp(fact, "kind") == 0) {
+        describe_setting(session, "B10_CACHE_KIND", out);
         return;
     }
     if (is_device_fact(fact))

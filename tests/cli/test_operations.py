@@ -115,6 +115,12 @@ class Inspection(CommandTest):
         self.assertIn({"name": "environment_key", "value": "mine-1", "found_by": "B10_ENVIRONMENT_KEY (set)"},
                       answer["facts"])
 
+    def test_key_begins_with_the_kind_and_tells_where_it_is_from(self):
+        for kind in ("inductor", "vllm", "sglang"):
+            answer = self.json(0, "key", environment={"B10_CACHE_KIND": kind})
+            self.assertTrue(answer["environment_key"].startswith(f"{kind}-"))
+            self.assertIn({"name": "kind", "value": kind, "found_by": "B10_CACHE_KIND (environment)"}, answer["facts"])
+
     def test_info_describes_both_sides(self):
         self.fill_local()
         out, _ = self.ok("info")
