@@ -32,6 +32,13 @@ static const char *who(const struct await *await)
     return atomic_load(&await->desk->open) ? "the server" : await->url.shown;
 }
 
+/* Waiting is movement. Where the flow runs on the caller's thread, this is where it is called back. */
+static enum b10_reason step(const struct await *await, struct b10_error *error)
+{
+    progress_moved(await->progress);
+    return progress_tick(await->progress, error);
+}
+
 /* ---- one try ---- */
 
 static enum b10_reason ask_host(struct await *await, struct probe_said *said,
@@ -41,7 +48,7 @@ static enum b10_reason ask_host(struct await *await, struct probe_said *said,
     *said = (struct probe_said){.answer = PROBE_NOT_YET};
     desk_ask(await->desk);
     while ((answer = desk_take(await->desk)) == DESK_NONE) {
-        TRY(progress_step(await->progress, error));
+        TRY(step(await, error));
         if (ms_left(await) == 0)
             break;
         pause_ms(STEP_MS);
@@ -101,10 +108,10 @@ static enum b10_reason rest(const struct await *await, struct b10_error *error)
     const uint64_t until_ns =
         clock_now_ns() + (uint64_t)await->settings->wait_interval_s * UINT64_C(1000000000);
     while (clock_now_ns() < until_ns && ms_left(await) > 0) {
-        TRY(progress_step(await->progress, error));
+        TRY(step(await, error));
         pause_ms(STEP_MS);
     }
-    return progress_step(await->progress, error);
+    return step(await, error);
 }
 
 static enum b10_reason ask_until_ready(struct await *await, struct b10_error *error)

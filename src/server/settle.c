@@ -21,7 +21,8 @@ static enum b10_reason rest(uint64_t scan_ns, struct progress *progress, struct 
     const uint64_t share_ns = scan_ns * SCAN_SHARE;
     const uint64_t until_ns = clock_now_ns() + (share_ns > least_ns ? share_ns : least_ns);
     while (clock_now_ns() < until_ns) {
-        TRY(progress_step(progress, error));
+        progress_moved(progress);
+        TRY(progress_tick(progress, error));
         pause_ms(STEP_MS);
     }
     return progress_step(progress, error);

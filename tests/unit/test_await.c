@@ -84,6 +84,27 @@ static void the_host_is_asked_every_interval(void **state)
     assert_in_range((now_ns - 1000 * second) / second, 20, 23);
 }
 
+static int look_at_desk(void *user, const struct b10_progress *progress)
+{
+    (void)progress;
+    desk_look(user, is_open, &desk);
+    return 0;
+}
+
+/* Where no thread can be had the host is asked between two steps, as it is told the progress. */
+static void without_a_thread_the_host_is_asked_all_the_same(void **state)
+{
+    (void)state;
+    const struct settings settings = settings_of((char *)(uintptr_t) "http://127.0.0.1:1/");
+    struct log silent = {.level = B10_LOG_ERROR};
+    struct progress progress = {.fn = look_at_desk, .user = &desk};
+    struct awaited awaited = {0};
+    atomic_store(&desk.open, true);
+    assert_int_equal(await_server(&settings, &desk, &silent, &progress, &awaited, NULL),
+                     B10_REASON_OK);
+    assert_in_range((now_ns - 1000 * second) / second, 20, 23);
+}
+
 static void a_host_without_hope_ends_it(void **state)
 {
     (void)state;
@@ -153,6 +174,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_host_is_asked_every_interval),
+        cmocka_unit_test(without_a_thread_the_host_is_asked_all_the_same),
         cmocka_unit_test(a_host_without_hope_ends_it),
         cmocka_unit_test(the_time_is_limited),
         cmocka_unit_test(the_message_says_what_the_last_try_came_to),
