@@ -4,6 +4,9 @@
 #include <string.h>
 #include <strings.h>
 
+/* Bytes of a chunk's first line: a size, and extensions that nobody sends. */
+enum { CHUNK_LINE_LIMIT = 64 };
+
 struct part {
     const char *at;
     size_t size;
@@ -109,8 +112,11 @@ static enum response_state look_at_chunks(struct part rest)
     for (;;) {
         struct part line;
         size_t size;
-        if (!next_line(&rest, &line))
-            return rest.size > 64 ? RESPONSE_BROKEN : RESPONSE_MORE;
+        const bool is_whole = next_line(&rest, &line);
+        if ((is_whole ? (size_t)(rest.at - line.at) - 1 : rest.size) > CHUNK_LINE_LIMIT)
+            return RESPONSE_BROKEN;
+        if (!is_whole)
+            return RESPONSE_MORE;
         const char *extension = memchr(line.at, ';', line.size);
         if (extension != NULL)
             line.size = (size_t)(extension - line.at);

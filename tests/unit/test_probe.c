@@ -271,6 +271,37 @@ static void a_server_that_accepts_nobody_is_not_yet(void **state)
     expect_at(&(struct script){.deaf = true}, PROBE_NOT_YET, 0, "in time", __LINE__);
 }
 
+/* As an address behind a firewall that drops everything: nobody answers the first packet. */
+static void a_connection_that_is_never_made_is_not_yet(void **state)
+{
+    (void)state;
+    struct server server = {.script = {.deaf = true}};
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    struct timespec begun;
+    struct timespec ended;
+    struct probe_said said;
+    int fillers[4];
+    start_at(&server, AF_INET);
+    assert_int_equal(listen(server.listener, 0), 0);
+    address.sin_port = htons((uint16_t)server.port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    for (size_t i = 0; i < 4; i++) {
+        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        (void)!connect(fillers[i], (struct sockaddr *)&address, sizeof(address));
+    }
+    const struct url url = url_of("127.0.0.1", server.port);
+    const struct probe probe = probe_of(&url);
+    clock_gettime(CLOCK_MONOTONIC, &begun);
+    assert_int_equal(probe_try(&probe, &said, NULL), B10_REASON_OK);
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    for (size_t i = 0; i < 4; i++)
+        close(fillers[i]);
+    stop(&server);
+    assert_int_equal(said.answer, PROBE_NOT_YET);
+    assert_non_null(strstr(said.words, "timed out"));
+    assert_true(ended.tv_sec - begun.tv_sec <= 3);
+}
+
 static void names_and_ipv6_are_found(void **state)
 {
     (void)state;
@@ -353,6 +384,7 @@ int main(void)
         cmocka_unit_test(a_long_body_need_not_be_read),
         cmocka_unit_test(nobody_there_is_not_yet),
         cmocka_unit_test(a_server_that_accepts_nobody_is_not_yet),
+        cmocka_unit_test(a_connection_that_is_never_made_is_not_yet),
         cmocka_unit_test(names_and_ipv6_are_found),
         cmocka_unit_test(a_name_that_nobody_knows_is_not_yet),
         cmocka_unit_test(a_stop_ends_the_question),
