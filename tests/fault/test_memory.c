@@ -462,21 +462,28 @@ static void run_diff(struct rig *rig)
 static const struct operation diff = {"diff",     aimed_at_saved, run_diff,
                                       check_look, B10_SUCCESS,    B10_REASON_OK};
 
+/* What the flow takes for vLLM's unless it is said. */
+static void aimed_at_saved_of_this_kind(struct rig *rig)
+{
+    aimed_at_saved(rig);
+    replica_set(&rig->replica, "b10_cache_kind", "inductor");
+}
+
 /* The phases that do not wait by the clock. */
 static void run_flow(struct rig *rig)
 {
     b10_report loaded = B10_INIT(b10_report);
     b10_serve_report report = B10_INIT(b10_serve_report);
     report.load = &loaded;
-    replica_set(&rig->replica, "b10_cache_kind", "inductor");
     rig->replica.options.serve_phases = B10_SERVE_LOAD | B10_SERVE_SAVE;
     rig->status = b10_serve_flow(replica_config(&rig->replica), &rig->replica.options, &report,
                                  &rig->replica.error);
     rig->replica.options.serve_phases = 0;
 }
 
-static const struct operation flow = {"flow",     aimed_at_saved, run_flow,
-                                      check_look, B10_SKIPPED,    B10_REASON_ALREADY_SAVED};
+static const struct operation flow = {"flow",      aimed_at_saved_of_this_kind,
+                                      run_flow,    check_look,
+                                      B10_SKIPPED, B10_REASON_ALREADY_SAVED};
 
 static void run_verify(struct rig *rig)
 {
