@@ -490,7 +490,7 @@ B10_API b10_cancel_token *b10_cancel_token_new(void);
 B10_API void b10_cancel_token_free(b10_cancel_token *token); /* NULL is fine */
 
 /* The operations that were given this token, now or later, end with ERROR/CANCELLED within about
- * 100 ms, or 5 s where the volume hangs, and leave nothing behind. NULL is fine.
+ * 100 ms, or 3 s where the volume hangs, and leave nothing behind. NULL is fine.
  * Threads: any, and in signal handlers.  Since: 0.1 */
 B10_API void b10_cancel(b10_cancel_token *token);
 

@@ -27,7 +27,7 @@
 enum {
     JOB_QUIET_S = 60,             /* without an explicit limit: so long nothing may move */
     JOB_TIMEOUT_GRACE_MS = 500,   /* to end by itself after the deadline */
-    JOB_CANCELLED_GRACE_MS = 5000 /* after a cancellation, since something moved last */
+    JOB_CANCELLED_GRACE_MS = 3000 /* after a cancellation, since something moved last */
 };
 
 struct job_task {
