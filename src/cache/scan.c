@@ -220,8 +220,7 @@ static enum b10_reason look_at_root(const struct settings *settings, const char 
 {
     SCOPED(fd) int root = -1;
     SCOPED(scan)
-    struct scan scan = {
-        .settings = settings, .name = name, .origin = origin, .whole = true, .progress = progress};
+    struct scan scan = {.settings = settings, .name = name, .origin = origin, .progress = progress};
     bool more;
     TRY(open_root(&root, origin, error));
     if (root < 0)
@@ -241,11 +240,9 @@ enum b10_reason scan_look(const struct settings *settings, struct scan_activity 
     struct b10_error unread = ERROR_NONE;
     *activity = (struct scan_activity){.entries = 0};
     (void)!look_at_root(settings, settings->kind, settings->local_dir, activity, progress, &unread);
-    for (size_t i = 0; i < settings->root_count; i++) {
-        const struct settings_root *root = &settings->roots[i];
-        if (!path_is_within(root->path, settings->local_dir))
-            (void)!look_at_root(settings, root->name, root->path, activity, progress, &unread);
-    }
+    for (size_t i = 0; i < settings->root_count; i++) /* each once, wherever it lies */
+        (void)!look_at_root(settings, settings->roots[i].name, settings->roots[i].path, activity,
+                            progress, &unread);
     return progress_check(progress, error);
 }
 
