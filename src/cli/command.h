@@ -31,6 +31,7 @@ struct command {
     const char *operand; /* "FILE|KEY", or NULL if it takes none */
     unsigned options;    /* OPTION_* that it takes beyond the common ones */
     bool in_process;     /* looks at no volume: needs no child process */
+    bool takes_rest;     /* the operand and all that follows it are a command line */
     bool stops_cleanly;  /* signals cancel it and it cleans up; otherwise they just end it */
     bool absence_fails;  /* DOES_NOT_EXIST is exit code 3 without being asked for */
     const char *const *settings; /* names of those it reads, NULL at the end; NULL: all */
@@ -45,6 +46,7 @@ extern const struct command command_list;
 extern const struct command command_clear;
 extern const struct command command_key;
 extern const struct command command_verify;
+extern const struct command command_run;
 extern const struct command command_diff;
 extern const struct command command_doctor;
 extern const struct command command_config;

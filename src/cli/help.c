@@ -25,13 +25,16 @@ static void print_exit_codes(FILE *stream)
           "  0  done, or nothing to do\n"
           "  1  failed: volume, disk, space, permissions, memory, output not written\n"
           "  2  bad usage, an invalid setting, or BASETEN_FS_ENABLED is off\n"
-          "  3  no such archive (verify; load, flow with --require-hit or --strict)\n"
+          "  3  no such archive (verify; load, flow with --require-hit or --strict;\n"
+          "     run with --require-hit)\n"
           "  4  skipped (load, save, diff, flow with --strict)\n"
           "  5  the archive is damaged, unsafe or of a newer format (load, verify)\n"
           "  6  the volume, a disk or the server did not answer in time\n"
           "  7  not fit: a check failed (doctor)\n"
           "  8  something is here that the stored cache lacks (diff)\n"
-          "  129, 130, 143  stopped by SIGHUP, SIGINT, SIGTERM; nothing is left half done\n",
+          "  129, 130, 143  stopped by SIGHUP, SIGINT, SIGTERM; nothing is left half done\n"
+          "  run: the server's own code, or 128 plus the signal that ended it; 126, 127: it\n"
+          "     cannot be executed\n",
           stream);
 }
 
@@ -46,7 +49,8 @@ void help_usage(FILE *stream)
     for (size_t i = 0; (command = command_at(i)) != NULL; i++)
         fprintf(stream, "  %-8s  %s\n", command->name, command->summary);
     fputs("\noptions:\n", stream);
-    print_options(stream, OPTION_STRICT | OPTION_REQUIRE_HIT | OPTION_EXPLAIN | OPTION_REPORT);
+    print_options(stream, OPTION_STRICT | OPTION_REQUIRE_HIT | OPTION_EXPLAIN | OPTION_REPORT |
+                              OPTION_RETRY);
     print_exit_codes(stream);
     fputs("\nSettings are environment variables, or --set NAME=VALUE. Those that a command\n"
           "reads are in its own --help; 'b10-compile-cache config' prints those in force.\n",

@@ -11,8 +11,8 @@
 #include "cli/worker.h"
 
 static const struct command *const commands[] = {
-    &command_flow,  &command_load, &command_save,   &command_diff,   &command_info,   &command_list,
-    &command_clear, &command_key,  &command_verify, &command_doctor, &command_config,
+    &command_flow, &command_run,   &command_load, &command_save,   &command_diff,   &command_info,
+    &command_list, &command_clear, &command_key,  &command_verify, &command_doctor, &command_config,
 };
 
 const struct command *command_at(size_t index)
@@ -100,13 +100,14 @@ int main(int argc, char **argv)
 {
     if (!standard_descriptors_are_open())
         return EXIT_CODE_FAILED;
-    signal(SIGPIPE, SIG_IGN);
+    const bool pipe_ignored = signal(SIGPIPE, SIG_IGN) == SIG_IGN;
     /* A line reaches the log in one piece. */
     setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
     struct options options;
-    const enum exit_code code = options_parse(&options, argc, argv)
-                                    ? dispatch(&options)
-                                    : close_output(session_bad_usage(&options));
+    const bool understood = options_parse(&options, argc, argv);
+    options.pipe_ignored = pipe_ignored;
+    const enum exit_code code =
+        understood ? dispatch(&options) : close_output(session_bad_usage(&options));
     options_release(&options);
     return (int)code;
 }

@@ -12,6 +12,8 @@ static const struct option_row rows[] = {
     {"--require-hit", NULL, NULL, OPTION_REQUIRE_HIT,
      "no archive for this environment is exit code 3"},
     {"--explain", NULL, NULL, OPTION_EXPLAIN, "also compare with every stored cache"},
+    {"--no-retry-cold", NULL, NULL, OPTION_RETRY,
+     "do not start a failed server again without the cache"},
     {"--report", NULL, "FILE", OPTION_REPORT, "write the object of --json there, in one line"},
     {"--set", NULL, "NAME=VALUE", 0, "a setting; wins over the environment, may be repeated"},
     {"--log-level", NULL, "LEVEL", 0, "error, warn, info or debug; sets B10_LOG_LEVEL"},
@@ -45,6 +47,8 @@ static bool store(struct options *options, const struct option_row *row, const c
         options->require_hit = true;
     else if (strcmp(name, "explain") == 0)
         options->explain = true;
+    else if (strcmp(name, "no-retry-cold") == 0)
+        options->no_retry_cold = true;
     else if (strcmp(name, "report") == 0)
         options->report = value;
     else if (strcmp(name, "set") == 0)
@@ -112,6 +116,14 @@ static bool parse_letters(struct options *options, const char *letters)
     return ok;
 }
 
+/* The command that has been named takes all that follows its options. */
+static bool takes_rest(const struct options *options)
+{
+    const struct command *command =
+        options->command != NULL ? command_find(options->command) : NULL;
+    return command != NULL && command->takes_rest;
+}
+
 static bool parse_operand(struct options *options, const char *argument)
 {
     if (options->command == NULL)
@@ -131,7 +143,13 @@ static bool parse_arguments(struct options *options, int argc, char **argv)
     bool only_operands = false;
     for (int i = 1; i < argc; i++) {
         bool used_next = false;
-        if (only_operands || argv[i][0] != '-' || argv[i][1] == '\0')
+        const bool is_operand = only_operands || argv[i][0] != '-' || argv[i][1] == '\0';
+        if (is_operand && takes_rest(options)) {
+            options->operand = argv[i];
+            options->argv = &argv[i];
+            break;
+        }
+        if (is_operand)
             ok = parse_operand(options, argv[i]) && ok;
         else if (strcmp(argv[i], "--") == 0)
             only_operands = true;
@@ -162,6 +180,10 @@ static bool check_command(struct options *options)
         return complain(options, "option '--report' does not apply to ", command->name, "");
     if (options->operand != NULL && command->operand == NULL)
         return complain(options, "unexpected argument ", options->operand, "");
+    if (options->no_retry_cold && (command->options & OPTION_RETRY) == 0)
+        return complain(options, "option '--no-retry-cold' does not apply to ", command->name, "");
+    if (options->operand == NULL && command->takes_rest)
+        return complain(options, "", command->name, " needs a command to start");
     if (options->operand == NULL && command->operand != NULL)
         return complain(options, "", command->name, " needs an archive: its path or its key");
     return true;

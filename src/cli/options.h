@@ -10,7 +10,8 @@ enum option_flag {
     OPTION_STRICT = 1,
     OPTION_REQUIRE_HIT = 2,
     OPTION_EXPLAIN = 4,
-    OPTION_REPORT = 8
+    OPTION_REPORT = 8,
+    OPTION_RETRY = 16
 };
 
 struct options {
@@ -24,6 +25,9 @@ struct options {
     bool strict;
     bool require_hit;
     bool explain;
+    bool no_retry_cold;
+    bool pipe_ignored;     /* SIGPIPE was when the command was started; set by main() */
+    char **argv;           /* run: what is to be executed, NULL at the end; NULL: none was given */
     const char *report;    /* file; NULL: none */
     const char *log_level; /* NULL: as the settings say */
     const char **sets;     /* owned array of NAME=VALUE, in order */

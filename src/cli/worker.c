@@ -48,7 +48,7 @@ static bool is_ignored(int number)
 }
 
 /* A parent that is killed asks the child to stop, too: SIGTERM, so that it cleans up. */
-static void follow(pid_t parent)
+void worker_follow(pid_t parent)
 {
     (void)!prctl(PR_SET_PDEATHSIG, is_ignored(SIGTERM) ? SIGKILL : SIGTERM);
     if (getppid() != parent)
@@ -56,7 +56,7 @@ static void follow(pid_t parent)
 }
 
 /* Whoever reads what was printed must not wait for a process that cannot end. */
-static void leave_output(void)
+void worker_leave_output(void)
 {
     const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0)
@@ -70,7 +70,7 @@ static _Noreturn void be_child(enum exit_code (*work)(const struct options *opti
 {
     const uint8_t code = (uint8_t)work(options);
     fflush(stderr);
-    leave_output();
+    worker_leave_output();
     (void)!write(tell, &code, sizeof code);
     exit(code);
 }
@@ -221,7 +221,7 @@ enum exit_code worker_run(enum exit_code (*work)(const struct options *options),
         close(worker.signals_fd);
         if (stops_cleanly)
             signals_install(false);
-        follow(self);
+        worker_follow(self);
         sigprocmask(SIG_SETMASK, &before, NULL);
         be_child(work, options, tell[1]);
     }

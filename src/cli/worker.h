@@ -17,6 +17,7 @@
 #define CLI_WORKER_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "cli/command.h"
 
@@ -25,5 +26,11 @@
  * Where no process can be had the work is done in this one. */
 enum exit_code worker_run(enum exit_code (*work)(const struct options *options),
                           const struct options *options, bool stops_cleanly);
+
+/* In any child: when `parent` dies it is asked to stop. */
+void worker_follow(pid_t parent);
+
+/* In any child, before it may be left behind: whoever reads our output does not wait for it. */
+void worker_leave_output(void);
 
 #endif
