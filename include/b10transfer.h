@@ -369,6 +369,52 @@ typedef struct b10_serve_report {
     char save_message[512];
 } b10_serve_report;
 
+/* What b10_prune removes: whatever breaks one of the rules that are not 0. */
+typedef struct b10_prune_rules {
+    uint32_t struct_size;
+    uint32_t dry_run;         /* 1: nothing is removed, the list says what would be */
+    uint32_t include_current; /* 1: also the archive of this environment */
+    uint32_t reserved;
+    uint64_t max_bytes; /* of all archives that stay; the oldest go first */
+    uint64_t max_age_s; /* since an archive was published, by this host's clock */
+    uint64_t keep;      /* that many of the newest stay */
+} b10_prune_rules;
+
+/* What became of an archive. */
+typedef enum b10_prune_outcome {
+    B10_PRUNE_KEPT = 0,    /* no rule is against it, or it is this environment's */
+    B10_PRUNE_CHOSEN = 1,  /* dry run: it would be removed */
+    B10_PRUNE_REMOVED = 2, /* with what had been set aside of its key, and its marks */
+    B10_PRUNE_BUSY = 3,    /* stays: somebody saves its key */
+    B10_PRUNE_FAILED = 4,  /* stays: see reason */
+    B10_PRUNE_FORCE32 = 0x7fffffff
+} b10_prune_outcome;
+
+typedef struct b10_pruned {
+    char filename[256];
+    char environment_key[B10_KEY_SIZE];
+    uint64_t size_bytes;
+    int64_t created_time; /* seconds since the epoch: the file's modification time */
+    uint32_t outcome;     /* a b10_prune_outcome */
+    uint32_t reason;      /* a b10_reason: why it stays */
+    uint8_t is_current_environment; /* 0 or 1 */
+    uint8_t reserved[7];
+} b10_pruned;
+
+/* All archives of the shared directory, newest first. One block: free with b10_prune_list_free();
+ * `entry_size` is the stride (b10_prune_list_at walks by it). */
+typedef struct b10_prune_list {
+    uint32_t struct_size;
+    uint32_t entry_size;
+    uint8_t dry_run; /* 0 or 1 */
+    uint8_t reserved[7];
+    uint64_t removed; /* archives */
+    uint64_t removed_bytes;
+    uint64_t chosen_bytes; /* of those that a rule is against, removed or not */
+    uint64_t total;
+    const b10_pruned *archives;
+} b10_prune_list;
+
 /* What verification of one archive found. */
 typedef struct b10_verify_report {
     uint32_t struct_size;
@@ -664,6 +710,22 @@ B10_API const b10_diff_file *b10_diff_list_at(const b10_diff_list *list, size_t 
  * Since: 0.1 */
 B10_API OperationStatus b10_serve_flow(const b10_config *config, const b10_options *options,
                                        b10_serve_report *report, b10_error *error);
+
+/* Removes archives from the shared directory by rules, the oldest first. A key that somebody saves is
+ * left; who is reading an archive reads on. On SUCCESS *list is to be freed with
+ * b10_prune_list_free(); otherwise it is NULL.
+ *   SUCCESS  also where single archives could not be removed: the list says so
+ *   ERROR    CONFIG (also: no rule), DISABLED, IO, DENIED, NO_MEMORY, CANCELLED, TIMEOUT, FORKED
+ * Threads: any.  Blocks: while it reads and writes the volume.  Since: 0.1 */
+B10_API OperationStatus b10_prune(const b10_config *config, const b10_options *options,
+                                  const b10_prune_rules *rules, b10_prune_list **list,
+                                  b10_error *error);
+
+/* Frees a list; NULL is fine.  Since: 0.1 */
+B10_API void b10_prune_list_free(b10_prune_list *list);
+
+/* Archive `index` of a list, NULL beyond its end.  Since: 0.1 */
+B10_API const b10_pruned *b10_prune_list_at(const b10_prune_list *list, size_t index);
 
 /* Copies one regular file, keeping its permission bits and modification time: into a temporary name
  * beside `dest`, then by rename; missing parent directories are created; free space stays above the

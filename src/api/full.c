@@ -178,6 +178,26 @@ static OperationStatus full_verify(const b10_config *config, const b10_options *
     return call_end(&call, reason, B10_DOES_NOT_EXIST);
 }
 
+static enum b10_reason prune_steps(struct call *call, const b10_config *config,
+                                   const b10_options *options, const b10_prune_rules *rules,
+                                   b10_prune_list **list, b10_error *error)
+{
+    SCOPED(operation) struct operation *operation = NULL;
+    struct b10_prune_rules all = B10_INIT(b10_prune_rules);
+    unsigned threads_left;
+    TRY(call_begin(call, options, error));
+    if (rules == NULL || list == NULL)
+        return operation_no_argument(call, "b10_prune", rules == NULL ? "rules" : "list");
+    TRY(boundary_check("b10_prune_rules", rules->struct_size,
+                       FIRST_SIZE(struct b10_prune_rules, keep), &call->error));
+    boundary_copy(&all, rules);
+    TRY(operation_prepare(&operation, &operation_prune, call, config, NULL, NULL));
+    operation_set_rules(operation, &all);
+    TRY(operation_perform(&operation, call, &threads_left));
+    *list = operation_take_result(operation);
+    return B10_REASON_OK;
+}
+
 static enum b10_reason mark_steps(struct call *call, const b10_config *config,
                                   const b10_options *options, const char *archive_token,
                                   b10_error *error)
@@ -224,6 +244,16 @@ OperationStatus b10_unload(const b10_config *config, const b10_options *options,
                            b10_error *error)
 {
     return run_reporting(&operation_unload, config, options, report, error);
+}
+
+OperationStatus b10_prune(const b10_config *config, const b10_options *options,
+                          const b10_prune_rules *rules, b10_prune_list **list, b10_error *error)
+{
+    SCOPED(call) struct call call;
+    if (list != NULL)
+        *list = NULL;
+    enum b10_reason reason = prune_steps(&call, config, options, rules, list, error);
+    return call_end(&call, reason, B10_ERROR);
 }
 
 OperationStatus b10_mark_suspect(const b10_config *config, const b10_options *options,
@@ -316,6 +346,18 @@ const b10_comparison *b10_comparison_list_at(const b10_comparison_list *list, si
     if (list == NULL)
         return NULL;
     return boundary_item(list->comparisons, list->total, list->entry_size, index);
+}
+
+void b10_prune_list_free(b10_prune_list *list)
+{
+    free(list);
+}
+
+const b10_pruned *b10_prune_list_at(const b10_prune_list *list, size_t index)
+{
+    if (list == NULL)
+        return NULL;
+    return boundary_item(list->archives, list->total, list->entry_size, index);
 }
 
 void b10_check_list_free(b10_check_list *list)

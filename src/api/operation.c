@@ -12,6 +12,7 @@
 #include "cache/explain.h"
 #include "cache/inspect.h"
 #include "cache/load.h"
+#include "cache/prune.h"
 #include "cache/save.h"
 #include "cache/transfer.h"
 #include "cache/unload.h"
@@ -25,7 +26,8 @@ struct operation {
     struct given *given;      /* owned */
     struct settings settings; /* owned; read on the job's thread */
     char *texts[2];           /* owned: arguments */
-    void *result;             /* owned: the record or the list that it fills; NULL: none yet */
+    struct b10_prune_rules rules;
+    void *result; /* owned: the record or the list that it fills; NULL: none yet */
 };
 
 struct operation_kind {
@@ -102,6 +104,15 @@ static enum b10_reason work_explain(struct operation *operation, struct log *log
     return B10_REASON_OK;
 }
 
+static enum b10_reason work_prune(struct operation *operation, struct log *log,
+                                  struct progress *progress, struct b10_error *error)
+{
+    struct b10_prune_list *list = NULL;
+    TRY(prune_archives(&operation->settings, &operation->rules, &list, log, progress, error));
+    operation->result = list;
+    return B10_REASON_OK;
+}
+
 static enum b10_reason work_doctor(struct operation *operation, struct log *log,
                                    struct progress *progress, struct b10_error *error)
 {
@@ -142,6 +153,9 @@ const struct operation_kind operation_unload = {.work = work_unload,
 const struct operation_kind operation_mark = {.work = work_mark,
                                               .need = SETTINGS_VOLUME,
                                               .writes_volume = true};
+const struct operation_kind operation_prune = {.work = work_prune,
+                                               .need = SETTINGS_VOLUME,
+                                               .writes_volume = true};
 const struct operation_kind operation_info = {.work = work_info,
                                               .need = SETTINGS_LOCAL,
                                               .record_size = sizeof(struct b10_cache_info)};
@@ -225,6 +239,11 @@ enum b10_reason operation_prepare(struct operation **out, const struct operation
         TRY(new_record(&operation->result, kind->record_size, &call->error));
     *out = HEAP_TAKE(operation);
     return B10_REASON_OK;
+}
+
+void operation_set_rules(struct operation *operation, const struct b10_prune_rules *rules)
+{
+    operation->rules = *rules;
 }
 
 /* On the job's thread: settings, then the work. */

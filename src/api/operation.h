@@ -20,6 +20,7 @@ extern const struct operation_kind operation_save;
 extern const struct operation_kind operation_clear;
 extern const struct operation_kind operation_unload;
 extern const struct operation_kind operation_mark;
+extern const struct operation_kind operation_prune;
 extern const struct operation_kind operation_info;
 extern const struct operation_kind operation_list;
 extern const struct operation_kind operation_explain;
@@ -39,6 +40,9 @@ MUST_CHECK enum b10_reason operation_prepare(struct operation **out,
                                              const struct operation_kind *kind, struct call *call,
                                              const b10_config *config, const char *first,
                                              const char *second);
+
+/* operation_prune: by these rules. */
+void operation_set_rules(struct operation *operation, const struct b10_prune_rules *rules);
 
 /* The reason that the work came to, its words in call->error. *threads_left: how many threads are
  * still inside a system call; then *operation is theirs and NULL afterwards. */

@@ -47,6 +47,7 @@ extern const struct command command_clear;
 extern const struct command command_key;
 extern const struct command command_verify;
 extern const struct command command_run;
+extern const struct command command_prune;
 extern const struct command command_diff;
 extern const struct command command_doctor;
 extern const struct command command_config;

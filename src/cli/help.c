@@ -50,7 +50,7 @@ void help_usage(FILE *stream)
         fprintf(stream, "  %-8s  %s\n", command->name, command->summary);
     fputs("\noptions:\n", stream);
     print_options(stream, OPTION_STRICT | OPTION_REQUIRE_HIT | OPTION_EXPLAIN | OPTION_REPORT |
-                              OPTION_RETRY);
+                              OPTION_RETRY | OPTION_PRUNE);
     print_exit_codes(stream);
     fputs("\nSettings are environment variables, or --set NAME=VALUE. Those that a command\n"
           "reads are in its own --help; 'b10-compile-cache config' prints those in force.\n",

@@ -11,8 +11,9 @@
 #include "cli/worker.h"
 
 static const struct command *const commands[] = {
-    &command_flow, &command_run,   &command_load, &command_save,   &command_diff,   &command_info,
-    &command_list, &command_clear, &command_key,  &command_verify, &command_doctor, &command_config,
+    &command_flow,   &command_run,    &command_load,   &command_save,  &command_diff,
+    &command_prune,  &command_info,   &command_list,   &command_clear, &command_key,
+    &command_verify, &command_doctor, &command_config,
 };
 
 const struct command *command_at(size_t index)

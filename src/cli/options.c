@@ -15,6 +15,11 @@ static const struct option_row rows[] = {
     {"--no-retry-cold", NULL, NULL, OPTION_RETRY,
      "do not start a failed server again without the cache"},
     {"--report", NULL, "FILE", OPTION_REPORT, "write the object of --json there, in one line"},
+    {"--max-size", NULL, "SIZE", OPTION_PRUNE, "of all caches that stay: 20G, 500M"},
+    {"--max-age", NULL, "AGE", OPTION_PRUNE, "of a cache that stays: 30d, 12h"},
+    {"--keep", NULL, "N", OPTION_PRUNE, "only the N newest stay"},
+    {"--dry-run", NULL, NULL, OPTION_PRUNE, "only say what would be removed"},
+    {"--include-current", NULL, NULL, OPTION_PRUNE, "also this environment's cache"},
     {"--set", NULL, "NAME=VALUE", 0, "a setting; wins over the environment, may be repeated"},
     {"--log-level", NULL, "LEVEL", 0, "error, warn, info or debug; sets B10_LOG_LEVEL"},
     {"--verbose", "-v", NULL, 0, "the same as --log-level debug"},
@@ -36,6 +41,26 @@ static bool complain(struct options *options, const char *before, const char *su
     return false;
 }
 
+static void store_prune(struct options *options, const char *name, const char *value)
+{
+    if (strcmp(name, "max-size") == 0)
+        options->max_size = value;
+    else if (strcmp(name, "max-age") == 0)
+        options->max_age = value;
+    else if (strcmp(name, "keep") == 0)
+        options->keep = value;
+    else if (strcmp(name, "dry-run") == 0)
+        options->dry_run = true;
+    else
+        options->include_current = true;
+}
+
+static bool asks_to_prune(const struct options *options)
+{
+    return options->max_size != NULL || options->max_age != NULL || options->keep != NULL ||
+           options->dry_run || options->include_current;
+}
+
 static bool store(struct options *options, const struct option_row *row, const char *value)
 {
     const char *name = row->name + 2;
@@ -49,6 +74,8 @@ static bool store(struct options *options, const struct option_row *row, const c
         options->explain = true;
     else if (strcmp(name, "no-retry-cold") == 0)
         options->no_retry_cold = true;
+    else if ((row->flag & OPTION_PRUNE) != 0)
+        store_prune(options, name, value);
     else if (strcmp(name, "report") == 0)
         options->report = value;
     else if (strcmp(name, "set") == 0)
@@ -182,6 +209,8 @@ static bool check_command(struct options *options)
         return complain(options, "unexpected argument ", options->operand, "");
     if (options->no_retry_cold && (command->options & OPTION_RETRY) == 0)
         return complain(options, "option '--no-retry-cold' does not apply to ", command->name, "");
+    if (asks_to_prune(options) && (command->options & OPTION_PRUNE) == 0)
+        return complain(options, "the options of prune do not apply to ", command->name, "");
     if (options->operand == NULL && command->takes_rest)
         return complain(options, "", command->name, " needs a command to start");
     if (options->operand == NULL && command->operand != NULL)

@@ -11,7 +11,8 @@ enum option_flag {
     OPTION_REQUIRE_HIT = 2,
     OPTION_EXPLAIN = 4,
     OPTION_REPORT = 8,
-    OPTION_RETRY = 16
+    OPTION_RETRY = 16,
+    OPTION_PRUNE = 32
 };
 
 struct options {
@@ -26,6 +27,11 @@ struct options {
     bool require_hit;
     bool explain;
     bool no_retry_cold;
+    bool dry_run;
+    bool include_current;
+    const char *max_size; /* of prune, as given; NULL: not given */
+    const char *max_age;
+    const char *keep;
     bool pipe_ignored;     /* SIGPIPE was when the command was started; set by main() */
     char **argv;           /* run: what is to be executed, NULL at the end; NULL: none was given */
     const char *report;    /* file; NULL: none */

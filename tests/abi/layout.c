@@ -293,6 +293,42 @@ static void print_values(void)
     VALUE(B10_PATH_SIZE);
 }
 
+static void print_prune(void)
+{
+    STRUCT(b10_prune_rules);
+    MEMBER(b10_prune_rules, struct_size);
+    MEMBER(b10_prune_rules, dry_run);
+    MEMBER(b10_prune_rules, include_current);
+    MEMBER(b10_prune_rules, reserved);
+    MEMBER(b10_prune_rules, max_bytes);
+    MEMBER(b10_prune_rules, max_age_s);
+    MEMBER(b10_prune_rules, keep);
+    STRUCT(b10_pruned);
+    MEMBER(b10_pruned, filename);
+    MEMBER(b10_pruned, environment_key);
+    MEMBER(b10_pruned, size_bytes);
+    MEMBER(b10_pruned, created_time);
+    MEMBER(b10_pruned, outcome);
+    MEMBER(b10_pruned, reason);
+    MEMBER(b10_pruned, is_current_environment);
+    MEMBER(b10_pruned, reserved);
+    STRUCT(b10_prune_list);
+    MEMBER(b10_prune_list, struct_size);
+    MEMBER(b10_prune_list, entry_size);
+    MEMBER(b10_prune_list, dry_run);
+    MEMBER(b10_prune_list, reserved);
+    MEMBER(b10_prune_list, removed);
+    MEMBER(b10_prune_list, removed_bytes);
+    MEMBER(b10_prune_list, chosen_bytes);
+    MEMBER(b10_prune_list, total);
+    MEMBER(b10_prune_list, archives);
+    VALUE(B10_PRUNE_KEPT);
+    VALUE(B10_PRUNE_CHOSEN);
+    VALUE(B10_PRUNE_REMOVED);
+    VALUE(B10_PRUNE_BUSY);
+    VALUE(B10_PRUNE_FAILED);
+}
+
 int main(void)
 {
     print_error_and_callbacks();
@@ -305,5 +341,6 @@ int main(void)
     print_diff();
     print_serve_report();
     print_values();
+    print_prune();
     return 0;
 }
