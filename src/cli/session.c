@@ -70,6 +70,10 @@ static bool read_flow_level(const char **level, b10_error *error)
 static bool set_log_level(struct session *session, b10_error *error)
 {
     const char *level = session->options->quiet ? "error" : session->options->log_level;
+    b10_error ignored = B10_INIT(b10_error);
+    if (level == NULL &&
+        session->command == &command_run) /* nothing in the environment stops a server */
+        (void)read_flow_level(&level, &ignored);
     if (level == NULL && session->command == &command_flow && !read_flow_level(&level, error))
         return false;
     return level == NULL ||

@@ -3,9 +3,11 @@
 import json
 import os
 import pty
+import random
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -18,7 +20,18 @@ from support import COMMAND, CommandTest, is_alive, run_tests, unittest
 
 FAULTFS = os.environ.get("B10_FAULTFS", "none")
 SERVER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "server.py")
-PORT = 20000 + os.getpid() % 20000
+
+
+def free_port():
+    """Below those that the kernel hands out, and nobody's."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def wait_for(condition, seconds=30, what="it never came to that"):
@@ -32,9 +45,7 @@ def wait_for(condition, seconds=30, what="it never came to that"):
 class RunTest(CommandTest):
     def setUp(self):
         super().setUp()
-        global PORT
-        PORT += 1
-        self.port = PORT
+        self.port = free_port()
         self.environment.update(
             B10_CACHE_KIND="inductor", B10_TRANSFER_INTERVAL_S="1", B10_TRANSFER_TIMEOUT_S="60", LANG="C.UTF-8",
             B10_TRANSFER_VLLM_URL=f"http://127.0.0.1:{self.port}/v1/models")
@@ -111,9 +122,16 @@ class ExitCodes(RunTest):
     def test_the_server_starts_whatever_is_wrong_with_the_cache(self):
         for environment in ({"BASETEN_FS_ENABLED": "0"}, {"BASETEN_FS_ENABLED": "x"}, {"B10_THREADS": "x"},
                             {"B10FS_CACHE_DIR": "/dev/null"}, {"B10_CACHE_KIND": "x"},
-                            {"B10_TRANSFER_VLLM_URL": "nonsense"}, {"B10FS_CACHE_DIR": "relative"}):
+                            {"B10_TRANSFER_VLLM_URL": "nonsense"}, {"B10_TRANSFER_CLI_LOGLEVEL": "loud"}, {"B10_LOG_LEVEL": "x"}, {"B10FS_CACHE_DIR": "relative"}):
             out, err = self.ends(7, "run", "sh", "-c", "echo started; exit 7", environment=environment)
             self.assertEqual(out, "started\n", err)
+
+    def test_the_log_level_is_obeyed(self):
+        for environment in ({"B10_LOG_LEVEL": "warn"}, {"B10_TRANSFER_CLI_LOGLEVEL": "ERROR"}):
+            _, err = self.ok("run", "true", environment=environment)
+            self.assertEqual(err, "")
+        _, err = self.ok("run", "true")
+        self.assertIn("start: 'true'", err)
 
     def test_require_hit_is_exit_code_3_instead_of_a_cold_start(self):
         out, err = self.ends(3, "run", "--require-hit", "echo", "started")
