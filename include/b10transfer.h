@@ -394,9 +394,9 @@ typedef struct b10_pruned {
     char filename[256];
     char environment_key[B10_KEY_SIZE];
     uint64_t size_bytes;
-    int64_t created_time; /* seconds since the epoch: the file's modification time */
-    uint32_t outcome;     /* a b10_prune_outcome */
-    uint32_t reason;      /* a b10_reason: why it stays */
+    int64_t created_time;           /* seconds since the epoch: the file's modification time */
+    uint32_t outcome;               /* a b10_prune_outcome */
+    uint32_t reason;                /* a b10_reason: why it stays */
     uint8_t is_current_environment; /* 0 or 1 */
     uint8_t reserved[7];
 } b10_pruned;
