@@ -24,7 +24,7 @@ def enter_namespace():
     if os.geteuid() != 0:
         skip("mounts need root")
     if subprocess.run(["unshare", "--mount", "true"], stderr=subprocess.DEVNULL).returncode != 0:
-        skip("this machine allows no mount namespaces")
+        skip("this machine allows no mount namespaces (in a chroot, / is no mount)")
     os.environ[NAMESPACE] = "entered"
     os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable, *sys.argv])
 

@@ -48,6 +48,8 @@ def need(programs):
     for program in ("ip", "nsenter", "mount", *programs):
         if shutil.which(program) is None:
             skip(f"{program} is not installed")
+    if subprocess.run(["unshare", "--mount", "true"], stderr=subprocess.DEVNULL).returncode != 0:
+        skip("this machine allows no mount namespaces (in a chroot, / is no mount)")
 
 
 class Lab:
