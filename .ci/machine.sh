@@ -52,4 +52,4 @@ test_packages=(libcmocka-dev libseccomp-dev strace xfsprogs e2fsprogs busybox cl
     libclang-rt-14-dev libarchive-tools squashfs-tools zstd git btrfs-progs spin
     qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross
     iproute2 libfuse3-dev fuse3 moosefs-master moosefs-chunkserver moosefs-client moosefs-cli sshfs openssh-sftp-server socat
-    nginx-light openssl libcurl4)
+    nginx-light openssl libcurl4 systemd python3-yaml)

@@ -6,7 +6,5 @@ set -eu
 export BASETEN_FS_ENABLED="${BASETEN_FS_ENABLED:-1}"
 export B10_TRANSFER_VLLM_URL="${B10_TRANSFER_VLLM_URL:-http://127.0.0.1:${PORT:-8000}/v1/models}"
 
-# Beside the server: loads, waits until it is ready, saves what it compiled, ends.
-b10-compile-cache &
-
-exec vllm serve "$@" --port "${PORT:-8000}"
+# Loads, starts the server, saves what it compiled; signals and the exit code pass through.
+exec b10-compile-cache run -- vllm serve "$@" --port "${PORT:-8000}"
