@@ -273,11 +273,13 @@ static bool is_legal(const struct entry *entry)
 {
     if (!path_is_member(entry->path) || entry->mtime_ns >= 1000000000)
         return false;
+    if (entry->type != ENTRY_SYMLINK && entry->type != ENTRY_HARDLINK)
+        return true;
+    if (!entry->target)
+        return false;
     if (entry->type == ENTRY_SYMLINK)
         return path_link_stays_inside(entry->path, entry->target);
-    if (entry->type == ENTRY_HARDLINK)
-        return path_is_member(entry->target) && strcmp(entry->path, entry->target) != 0;
-    return true;
+    return path_is_member(entry->target) && strcmp(entry->path, entry->target) != 0;
 }
 
 enum b10_reason index_reader_next(struct index_reader *reader, struct index_line *line, bool *found,
