@@ -184,7 +184,8 @@ static enum b10_reason store_tree(struct save *save, struct b10_error *error)
     TRY(require_current(save, error));
     TRY(publish(save, &file, error)); /* the only line that changes what others see */
     report_save(save, &packed, size);
-    suspect_forget(&save->volume, save->identity.key.text, save->manifest.token);
+    suspect_forget(&save->volume, &save->turn.others.names, save->identity.key.text,
+                   save->manifest.token);
     return B10_REASON_OK;
 }
 

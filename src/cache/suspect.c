@@ -63,16 +63,15 @@ enum b10_reason suspect_is_marked(const struct volume *volume, const char *key, 
     return B10_REASON_OK;
 }
 
-void suspect_forget(const struct volume *volume, const char *key, const char *token)
+void suspect_forget(const struct volume *volume, const struct dirs_names *names, const char *key,
+                    const char *token)
 {
-    SCOPED(dirs_names) struct dirs_names names = {0};
     bool same;
-    if (dirs_list(&names, volume->dirfd, volume->path, NULL) != B10_REASON_OK)
-        return;
-    for (size_t i = 0; i < names.count; i++) {
+    for (size_t i = 0; i < names->count; i++) {
+        if (!is_mark(names->names[i], key, token, &same) || same)
+            continue;
         if (progress_step(volume->progress, NULL) != B10_REASON_OK)
             return;
-        if (is_mark(names.names[i], key, token, &same) && !same)
-            (void)!unlinkat(volume->dirfd, names.names[i], 0);
+        (void)!unlinkat(volume->dirfd, names->names[i], 0);
     }
 }

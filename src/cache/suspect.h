@@ -13,6 +13,7 @@
 #define CACHE_SUSPECT_H
 
 #include "cache/names.h"
+#include "fs/dirs.h"
 
 enum { SUSPECT_BOOTS = 2 }; /* whose word is believed together */
 
@@ -26,7 +27,9 @@ MUST_CHECK enum b10_reason suspect_is_marked(const struct volume *volume, const 
                                              const char *token, bool *marked,
                                              struct b10_error *error);
 
-/* Removes the marks of `key` that are of another archive than that of `token`, as far as it can. */
-void suspect_forget(const struct volume *volume, const char *key, const char *token);
+/* Removes those of `names`, as listed on the volume, that are marks of `key` and of another archive
+ * than that of `token`, as far as it can. */
+void suspect_forget(const struct volume *volume, const struct dirs_names *names, const char *key,
+                    const char *token);
 
 #endif

@@ -250,6 +250,7 @@ enum b10_reason lockfile_acquire(struct lockfile *lock, int dirfd, const char *s
     *lock = (struct lockfile)LOCKFILE_NONE;
     TRY(lock_name(wanted.name, stem, NULL, LOCK_SUFFIX, error));
     snprintf(wanted.stem, sizeof(wanted.stem), "%s", stem);
+    wanted.timeout_ms = timeout_ms;
     TRY(acquire(&wanted, self, timeout_ms, progress, error));
     TRY(progress_step(progress, error));
     *lock = wanted;
@@ -290,15 +291,38 @@ enum b10_reason lockfile_still_ours(struct lockfile *lock, struct progress *prog
     struct lock_seen seen;
     if (!lockfile_is_held(lock))
         return B10_REASON_OK;
+    const uint64_t began_ns = clock_now_ns();
+    lock->is_confirmed = false;
     raise_counter(lock);
     for (unsigned looks = 0; looks < PUT_BACK_LOOKS; looks++) {
         TRY(lock_seen_look(&seen, lock->dirfd, lock->name, NULL, error));
         TRY(progress_step(progress, error));
+        lock->is_confirmed = seen.exists && is_ours(lock, &seen);
+        lock->confirmed_ns = began_ns;
         if (seen.exists)
-            return is_ours(lock, &seen) ? B10_REASON_OK : in_progress(lock, &seen, error);
+            return lock->is_confirmed ? B10_REASON_OK : in_progress(lock, &seen, error);
         pause_ms(PUT_BACK_MS);
     }
     return in_progress(lock, &seen, error);
+}
+
+/* Found, and beaten, so short a time ago that nobody can take its holder for dead. */
+static bool is_surely_ours(const struct lockfile *lock)
+{
+    return lock->is_confirmed &&
+           clock_now_ns() - lock->confirmed_ns < (uint64_t)lock->timeout_ms * 1000000 / 2;
+}
+
+/* Without a look before it is renamed: what was renamed is looked at anyway. */
+static bool release_at_once(struct lockfile *lock)
+{
+    struct lock_seen ours = {.exists = true, .is_readable = true};
+    bool removed = false;
+    memcpy(ours.text.token, lock->token, sizeof(ours.text.token));
+    ours.text.counter = atomic_load(&lock->counter);
+    return is_surely_ours(lock) &&
+           lock_seen_take(lock->dirfd, lock->stem, &ours, &removed, NULL) == B10_REASON_OK &&
+           removed;
 }
 
 /* Closed before it is renamed: some FUSE file systems keep what is unlinked while open under a name
@@ -309,7 +333,7 @@ void lockfile_release(struct lockfile *lock)
     bool removed;
     fd_guard(&lock->fd);
     lock->fd = -1;
-    if (lock->token[0] != '\0' &&
+    if (lock->token[0] != '\0' && !release_at_once(lock) &&
         lock_seen_look(&seen, lock->dirfd, lock->name, NULL, NULL) == B10_REASON_OK &&
         is_ours(lock, &seen) &&
         lock_seen_take(lock->dirfd, lock->stem, &seen, &removed, NULL) != B10_REASON_OK)

@@ -33,6 +33,9 @@ struct lockfile {
     char token[TOKEN_TEXT_SIZE]; /* of this acquisition */
     _Atomic uint64_t counter;    /* of the last beat */
     unsigned missing;            /* beats in a row that found nothing under the name */
+    unsigned timeout_ms;         /* after which others take the holder for dead */
+    bool is_confirmed;           /* the last still_ours found it, */
+    uint64_t confirmed_ns;       /* by a look that began then */
 };
 
 #define LOCKFILE_NONE                                                                              \
