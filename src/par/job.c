@@ -10,6 +10,8 @@
 #include "par/monotonic.h"
 #include "par/thread.h"
 
+enum { LOOK_MOST_MS = 1000 }; /* that the time between two looks counts */
+
 /* A log line on its way to the caller. */
 struct line {
     struct line *next;
@@ -114,7 +116,8 @@ struct watch {
     const char *object;
     uint64_t started_ns;
     uint64_t moves;      /* as last seen */
-    uint64_t moved_ns;   /* when they last changed */
+    uint64_t looked_ns;  /* when they were last looked at */
+    uint64_t quiet_ns;   /* how long they have not changed, as seen */
     uint64_t told_ns;    /* when the callback was last called */
     uint64_t stopped_ns; /* when the stop sign went up; 0: it is not */
     bool late;           /* because of the deadline */
@@ -188,13 +191,18 @@ static void tell_on_time(struct job *job, struct watch *watch)
         cancel(job, watch, "the progress callback");
 }
 
+/* A long gap between two looks counts little: what stopped the caller (a frozen container, a paused
+ * machine, a callback of its own) has mostly stopped the job, too. */
 static void look_at_moves(const struct job *job, struct watch *watch)
 {
     const uint64_t moves = atomic_load(&job->progress.moves);
-    if (moves == watch->moves)
-        return;
+    const uint64_t now_ns = clock_now_ns();
+    const uint64_t gap_ns = now_ns - watch->looked_ns;
+    const uint64_t most_ns = (uint64_t)LOOK_MOST_MS * 1000000;
+    watch->quiet_ns =
+        moves == watch->moves ? watch->quiet_ns + (gap_ns < most_ns ? gap_ns : most_ns) : 0;
     watch->moves = moves;
-    watch->moved_ns = clock_now_ns();
+    watch->looked_ns = now_ns;
 }
 
 static void look_at_deadline(struct job *job, struct watch *watch)
@@ -203,7 +211,7 @@ static void look_at_deadline(struct job *job, struct watch *watch)
     struct b10_progress now;
     const uint64_t limit_s = atomic_load(&job->progress.limit_s);
     const bool late = limit_s > 0 ? ms_since(watch->started_ns) >= limit_s * 1000
-                                  : ms_since(watch->moved_ns) >= JOB_QUIET_S * 1000;
+                                  : watch->quiet_ns >= JOB_QUIET_S * UINT64_C(1000000000);
     if (!late || watch->late)
         return;
     watch->late = true;
@@ -223,7 +231,7 @@ static bool is_hopeless(const struct watch *watch)
     if (watch->late)
         return ms_since(watch->stopped_ns) >= JOB_TIMEOUT_GRACE_MS;
     return watch->stopped_ns != 0 && ms_since(watch->stopped_ns) >= JOB_CANCELLED_GRACE_MS &&
-           ms_since(watch->moved_ns) >= JOB_CANCELLED_GRACE_MS;
+           watch->quiet_ns >= JOB_CANCELLED_GRACE_MS * UINT64_C(1000000);
 }
 
 static void look_around(struct job *job, struct watch *watch)
@@ -344,7 +352,7 @@ enum b10_reason job_run(const struct job_task *task, void *state,
     struct watch watch = {.listener = listener,
                           .object = object,
                           .started_ns = now_ns,
-                          .moved_ns = now_ns,
+                          .looked_ns = now_ns,
                           .told_ns = now_ns};
     *left = 0;
     struct job *job = job_new(task, state);

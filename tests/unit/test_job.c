@@ -256,6 +256,30 @@ static void a_silent_volume_is_left_behind_and_nothing_is_done_when_it_answers(v
     assert_int_equal(caller.calls, calls); /* its next phase reached nobody */
 }
 
+/* The whole process stood still: no look, no answer, and then both at once. */
+static enum b10_reason is_frozen_once(struct state *state, struct log *log,
+                                      struct progress *progress, struct b10_error *error)
+{
+    (void)state, (void)log;
+    TRY(progress_phase(progress, "unpack", 0, 0, error));
+    pass_ms((uint64_t)JOB_QUIET_S * 2000);
+    for (int i = 0; i < 300; i++)
+        wait_a_moment();
+    return progress_step(progress, error);
+}
+
+static void a_process_that_was_frozen_does_not_take_the_volume_for_silent(void **unused)
+{
+    (void)unused;
+    struct caller caller;
+    const struct job_listener ears = listener(&caller);
+    unsigned left = 9;
+    struct state *state = new_state(is_frozen_once);
+    assert_int_equal(job_run(&task, state, &ears, "/volume", &left, NULL), B10_REASON_OK);
+    assert_int_equal(left, 0);
+    free(state);
+}
+
 static void a_limit_counts_although_everything_moves(void **unused)
 {
     (void)unused;
@@ -334,6 +358,7 @@ int main(void)
         cmocka_unit_test(a_failure_keeps_its_words),
         cmocka_unit_test(nobody_needs_to_listen),
         cmocka_unit_test(a_silent_volume_is_left_behind_and_nothing_is_done_when_it_answers),
+        cmocka_unit_test(a_process_that_was_frozen_does_not_take_the_volume_for_silent),
         cmocka_unit_test(a_limit_counts_although_everything_moves),
         cmocka_unit_test(the_callers_wish_stops_it),
         cmocka_unit_test(the_callbacks_answer_stops_it_at_a_phase_and_between),
