@@ -3,44 +3,6 @@
 
 #include "cli/run_loop.h"
 
-static const char *const settings[] = {"BASETEN_FS_ENABLED",
-                                       "B10_CACHE_KIND",
-                                       "TORCHINDUCTOR_CACHE_DIR",
-                                       "VLLM_CACHE_ROOT",
-                                       "XDG_CACHE_HOME",
-                                       "SGLANG_CACHE_DIR",
-                                       "B10_LOCAL_PREFIXES",
-                                       "B10FS_CACHE_DIR",
-                                       "B10_READ_DIRS",
-                                       "LOCAL_WORK_DIR",
-                                       "MAX_CACHE_SIZE_MB",
-                                       "MAX_CACHE_SIZE_CAP_MB",
-                                       "MAX_CONCURRENT_SAVES",
-                                       "MAX_CONCURRENT_SAVES_CAP",
-                                       "CLEANUP_LOCK_TIMEOUT_SECONDS",
-                                       "LOCK_TIMEOUT_CAP_SECONDS",
-                                       "CLEANUP_INCOMPLETE_TIMEOUT_SECONDS",
-                                       "INCOMPLETE_TIMEOUT_CAP_SECONDS",
-                                       "MIN_LOCAL_SPACE_MB",
-                                       "MIN_B10FS_SPACE_MB",
-                                       "B10_LOAD_MODE",
-                                       "B10_SAVE_MODE",
-                                       "B10_CACHE_TAGS",
-                                       "B10_CACHE_ROOTS",
-                                       "B10_COMPRESSION_LEVEL",
-                                       "B10_LOAD_TIMEOUT_SECONDS",
-                                       "B10_SAVE_TIMEOUT_SECONDS",
-                                       "B10_THREADS",
-                                       "B10_ENVIRONMENT_KEY",
-                                       "B10_GPU_PROBE",
-                                       "B10_PYTHON_PREFIX",
-                                       "B10_TRANSFER_VLLM_URL",
-                                       "B10_TRANSFER_VLLM_API_KEY",
-                                       "B10_TRANSFER_TIMEOUT_S",
-                                       "B10_TRANSFER_INTERVAL_S",
-                                       "B10_LOG_LEVEL",
-                                       NULL};
-
 static enum exit_code run_run(struct session *session)
 {
     struct run_record *record = calloc(1, sizeof *record);
@@ -76,6 +38,6 @@ const struct command command_run = {
     .options = OPTION_REQUIRE_HIT | OPTION_REPORT | OPTION_RETRY,
     .in_process = true,
     .takes_rest = true,
-    .settings = settings,
+    .settings = command_server_settings,
     .run = run_run,
 };

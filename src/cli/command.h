@@ -52,6 +52,9 @@ extern const struct command command_diff;
 extern const struct command command_doctor;
 extern const struct command command_config;
 
+/* What the commands that accompany a server read, flow and run; NULL at the end. */
+extern const char *const command_server_settings[];
+
 /* The command of that name, NULL if there is none; the command at `index`, NULL beyond the end. */
 const struct command *command_find(const char *name);
 const struct command *command_at(size_t index);
