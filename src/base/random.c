@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -37,4 +38,13 @@ enum b10_reason token_make(char text[TOKEN_TEXT_SIZE], struct b10_error *error)
         TRY(read_urandom(random, error));
     hex_encode(text, random, sizeof(random));
     return B10_REASON_OK;
+}
+
+uint32_t random_below(uint32_t count)
+{
+    char token[TOKEN_TEXT_SIZE];
+    if (count == 0 || token_make(token, NULL) != B10_REASON_OK)
+        return 0;
+    token[8] = '\0';
+    return (uint32_t)(strtoul(token, NULL, 16) % count);
 }

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -215,20 +214,10 @@ static enum b10_reason sweep_own_key(struct sweep *sweep, struct b10_error *erro
     return B10_REASON_OK;
 }
 
-/* Some name to begin with. */
-static size_t random_below(size_t count)
-{
-    char token[TOKEN_TEXT_SIZE];
-    if (count == 0 || token_make(token, NULL) != B10_REASON_OK)
-        return 0;
-    token[8] = '\0';
-    return (size_t)strtoul(token, NULL, 16) % count;
-}
-
 static enum b10_reason sweep_others(struct sweep *sweep, struct b10_error *error)
 {
     const struct dirs_names *names = &sweep->others->names;
-    const size_t first = random_below(names->count);
+    const size_t first = random_below((uint32_t)names->count);
     for (size_t i = 0; i < names->count; i++) {
         struct left left = {.name = names->names[(first + i) % names->count]};
         if (!may_go_on(sweep))

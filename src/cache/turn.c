@@ -1,8 +1,5 @@
 #include "cache/turn.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/clock.h"
 #include "base/pause.h"
 #include "cache/sweep.h"
@@ -20,11 +17,7 @@ static unsigned timeout_ms(const struct turn *turn)
 /* Savers that met once should not meet again. */
 static unsigned some_time_ms(void)
 {
-    char token[TOKEN_TEXT_SIZE];
-    if (token_make(token, NULL) != B10_REASON_OK)
-        return TRY_AGAIN_MS;
-    token[4] = '\0';
-    return TRY_AGAIN_MS + (unsigned)(strtoul(token, NULL, 16) % (2 * TRY_AGAIN_MS));
+    return TRY_AGAIN_MS + random_below(2 * TRY_AGAIN_MS);
 }
 
 static enum b10_reason acquire(struct turn *turn, struct b10_error *error)

@@ -4,8 +4,6 @@
 #include <inttypes.h>
 #include <sys/statvfs.h>
 
-#include "base/clock.h"
-
 static uint64_t add_capped(uint64_t a, uint64_t b)
 {
     return a > UINT64_MAX - b ? UINT64_MAX : a + b;
@@ -45,24 +43,5 @@ enum b10_reason space_require(int fd, const char *name, uint64_t need_bytes, uin
         return error_set(error, B10_REASON_NO_SPACE,
                          "'%s' has %" PRIu64 " inodes free; needed are %" PRIu64, name,
                          space.free_inodes, need_inodes);
-    return B10_REASON_OK;
-}
-
-enum b10_reason space_watch_check(struct space_watch *watch, struct b10_error *error)
-{
-    const uint64_t interval_ns = (uint64_t)SPACE_WATCH_INTERVAL_MS * 1000000;
-    uint64_t now_ns = clock_now_ns();
-    if (watch->last_ns != 0 && now_ns < watch->last_ns + interval_ns)
-        return B10_REASON_OK;
-    watch->last_ns = now_ns;
-    struct space space;
-    TRY(space_read(&space, watch->fd, watch->name, error));
-    if (space.free_bytes < watch->floor_bytes)
-        return error_set(error, B10_REASON_NO_SPACE,
-                         "'%s' has %" PRIu64 " bytes free, less than the %" PRIu64
-                         " that stay free",
-                         watch->name, space.free_bytes, watch->floor_bytes);
-    if (space.free_inodes == 0)
-        return error_set(error, B10_REASON_NO_SPACE, "'%s' has no inode free", watch->name);
     return B10_REASON_OK;
 }

@@ -25,17 +25,4 @@ MUST_CHECK enum b10_reason space_require(int fd, const char *name, uint64_t need
                                          uint64_t need_inodes, uint64_t floor_bytes,
                                          struct b10_error *error);
 
-/* A floor checked now and then while something is written. */
-struct space_watch {
-    int fd;           /* borrowed */
-    const char *name; /* borrowed */
-    uint64_t floor_bytes;
-    uint64_t last_ns; /* of the last look */
-};
-enum { SPACE_WATCH_INTERVAL_MS = 250 };
-
-/* Looks if SPACE_WATCH_INTERVAL_MS have passed since the last look: NO_SPACE when free bytes fell
- * below the floor or no inode is left. Cheap otherwise. */
-MUST_CHECK enum b10_reason space_watch_check(struct space_watch *watch, struct b10_error *error);
-
 #endif

@@ -40,9 +40,24 @@ static void every_digit_of_a_token_varies(void **state)
         assert_true(changed[digit]);
 }
 
+static void numbers_below_a_count_reach_all_of_it(void **state)
+{
+    (void)state;
+    unsigned seen = 0;
+    for (int i = 0; i < 1000; i++) {
+        uint32_t number = random_below(5);
+        assert_true(number < 5);
+        seen |= 1U << number;
+    }
+    assert_int_equal(seen, 31);
+    assert_int_equal(random_below(1), 0);
+    assert_int_equal(random_below(0), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_below_a_count_reach_all_of_it),
         cmocka_unit_test(a_token_is_32_lower_case_hexadecimal_digits),
         cmocka_unit_test(no_two_tokens_are_equal),
         cmocka_unit_test(every_digit_of_a_token_varies),

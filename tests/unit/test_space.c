@@ -7,11 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "support/sandbox.h"
 #include "support/scratch.h"
-
-static const uint64_t hour_ns = UINT64_C(3600000000000);
 
 static void free_space_is_read(void **state)
 {
@@ -59,7 +56,13 @@ static void bytes_and_inodes_are_exact(void **state)
     sandbox_run(measure_small_disk, *state);
 }
 
-static void watch_small_disk(void *context)
+/* As the watchdog asks: nothing more is needed, but the floor and an inode. */
+static enum b10_reason ask_for_floor(int fd, uint64_t floor_bytes, struct b10_error *error)
+{
+    return space_require(fd, "the disk", 0, 1, floor_bytes, error);
+}
+
+static void fill_small_disk(void *context)
 {
     struct scratch *scratch = context;
     struct b10_error error = ERROR_NONE;
@@ -68,34 +71,26 @@ static void watch_small_disk(void *context)
     sandbox_private_mounts(scratch);
     sandbox_tmpfs(scratch->path, "size=1m,nr_inodes=10");
     int fd = open(scratch->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    struct space_watch watch = {.fd = fd, .name = "the disk", .floor_bytes = 1 << 20};
-    CHECK(space_watch_check(&watch, NULL) == B10_REASON_OK);
-    CHECK(watch.last_ns != 0);
+    CHECK(ask_for_floor(fd, 1 << 20, NULL) == B10_REASON_OK);
 
     snprintf(path, sizeof(path), "%s/f", scratch->path);
     int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     CHECK(write(file, block, sizeof(block)) == sizeof(block));
-    watch.last_ns = clock_now_ns() + hour_ns;
-    CHECK(space_watch_check(&watch, NULL) == B10_REASON_OK); /* too early for another look */
-    watch.last_ns = 0;
-    CHECK(space_watch_check(&watch, &error) == B10_REASON_NO_SPACE);
+    CHECK(ask_for_floor(fd, 1 << 20, &error) == B10_REASON_NO_SPACE);
     CHECK(strstr(error.message, "'the disk'") != NULL);
 
-    watch.floor_bytes = 0;
-    watch.last_ns = 0;
-    CHECK(space_watch_check(&watch, NULL) == B10_REASON_OK);
+    CHECK(ask_for_floor(fd, 0, NULL) == B10_REASON_OK);
     for (int i = 0; i < 8; i++) {
         snprintf(path, sizeof(path), "%s/%d", scratch->path, i);
         CHECK(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666) >= 0);
     }
-    watch.last_ns = 0;
-    CHECK(space_watch_check(&watch, &error) == B10_REASON_NO_SPACE);
+    CHECK(ask_for_floor(fd, 0, &error) == B10_REASON_NO_SPACE);
     CHECK(strstr(error.message, "inode") != NULL);
 }
 
-static void a_watch_tells_when_the_floor_is_reached(void **state)
+static void the_floor_and_the_last_inode_are_told(void **state)
 {
-    sandbox_run(watch_small_disk, *state);
+    sandbox_run(fill_small_disk, *state);
 }
 
 static void a_file_system_that_says_nothing_counts_as_unknown(void **state)
@@ -107,8 +102,7 @@ static void a_file_system_that_says_nothing_counts_as_unknown(void **state)
     assert_true(space.free_bytes == UINT64_MAX);
     assert_true(space.free_inodes == UINT64_MAX);
     assert_int_equal(space_require(fd, "/proc", UINT64_MAX, UINT64_MAX, 1, NULL), B10_REASON_OK);
-    struct space_watch watch = {.fd = fd, .name = "/proc", .floor_bytes = UINT64_MAX};
-    assert_int_equal(space_watch_check(&watch, NULL), B10_REASON_OK);
+    assert_int_equal(space_require(fd, "/proc", 0, 1, UINT64_MAX, NULL), B10_REASON_OK);
     close(fd);
 }
 
@@ -117,11 +111,9 @@ static void a_bad_descriptor_is_an_error(void **state)
     (void)state;
     struct space space;
     struct b10_error error = ERROR_NONE;
-    struct space_watch watch = {.fd = -1, .name = "x"};
     assert_int_equal(space_read(&space, -1, "x", &error), B10_REASON_IO);
     assert_int_equal(error.sys_errno, EBADF);
     assert_int_equal(space_require(-1, "x", 0, 0, 0, NULL), B10_REASON_IO);
-    assert_int_equal(space_watch_check(&watch, NULL), B10_REASON_IO);
 }
 
 int main(void)
@@ -131,7 +123,7 @@ int main(void)
         TEST(free_space_is_read),
         TEST(what_is_there_is_enough_and_more_is_not),
         TEST(bytes_and_inodes_are_exact),
-        TEST(a_watch_tells_when_the_floor_is_reached),
+        TEST(the_floor_and_the_last_inode_are_told),
         TEST(a_file_system_that_says_nothing_counts_as_unknown),
         TEST(a_bad_descriptor_is_an_error),
     };
