@@ -7,17 +7,7 @@
 
 #include "cli/run_steps.h"
 
-enum {
-    CLEAN_UP_MS = 4500, /* for an aide that was asked to stop: 3 s where the volume hangs */
-    DRAIN_MS = 5000     /* for output that nobody reads */
-};
-
-static void stop_aide(struct run *run, int number)
-{
-    aide_stop(&run->aide, number);
-    run->stopping = true;
-    run->deadline_ms = aide_now_ms() + CLEAN_UP_MS;
-}
+enum { DRAIN_MS = 5000 }; /* for output that nobody reads */
 
 /* While no server runs a signal is for us. */
 static void take_signal(struct run *run, int number)
@@ -31,7 +21,7 @@ static void take_signal(struct run *run, int number)
     if (!run->record->ready || !run->supervisor.ended) /* it has not run to an end worth telling */
         run->code = EXIT_CODE_SIGNAL + number;
     if (run->aide.pid > 0 && !run->stopping)
-        stop_aide(run, number == SIGQUIT ? SIGTERM : number);
+        run_stop_aide(run, number == SIGQUIT ? SIGTERM : number);
     else
         run_finish(run, run->code);
 }
@@ -65,7 +55,7 @@ static void take_deadline(struct run *run)
         return;
     }
     run_say(run, B10_LOG_WARN, "save: it takes too long and is given up");
-    stop_aide(run, SIGTERM);
+    run_stop_aide(run, SIGTERM);
 }
 
 static int patience_ms(const struct run *run)

@@ -6,6 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
+enum {
+    CLEAN_UP_MS = 4500, /* for an aide that was asked to stop: 3 s where the volume hangs */
+    HASTE_MS = 300      /* when whoever asked us to end soon waits no longer */
+};
+
 /* ---- words ---- */
 
 /* As the library judges its own lines. */
@@ -55,6 +60,17 @@ void run_finish(struct run *run, int code)
 {
     run->over = true;
     run->code = code;
+}
+
+void run_stop_aide(struct run *run, int number)
+{
+    const int64_t now = aide_now_ms();
+    const int64_t killed = run->asked_ms + RUN_GRACE_MS + CLEAN_UP_MS;
+    aide_stop(&run->aide, number);
+    run->stopping = true;
+    run->deadline_ms = now + CLEAN_UP_MS;
+    if (run->asked_ms != 0 && killed < run->deadline_ms)
+        run->deadline_ms = killed > now + HASTE_MS ? killed : now + HASTE_MS;
 }
 
 /* False: no process can be had; the step is left out. */
@@ -310,13 +326,15 @@ void run_after_server(struct run *run)
 {
     run->code = supervise_code(&run->supervisor);
     say_how_it_ended(run);
+    const bool saves = run->aide.pid > 0 && run->aide.order.work == AIDE_SAVE;
     if (may_retry(run)) {
         retry(run);
+    } else if (!is_worth_saving(run) && saves) {
+        run_stop_aide(run, SIGTERM); /* what it has on the volume is removed */
     } else if (!is_worth_saving(run)) {
-        aide_stop(&run->aide, SIGTERM);
         aide_leave(&run->aide);
         run_finish(run, run->code);
-    } else if (run->aide.pid > 0 && run->aide.order.work == AIDE_SAVE) {
+    } else if (saves) {
         run->deadline_ms = aide_now_ms() + left_ms(run);
     } else {
         aide_leave(&run->aide);

@@ -39,6 +39,9 @@ void run_start_server(struct run *run);
 void run_after_aide(struct run *run);
 void run_after_server(struct run *run);
 
+/* run->aide is asked to stop; when it has ended, or has not in time, that is the end, with run->code. */
+void run_stop_aide(struct run *run, int number);
+
 void run_finish(struct run *run, int code);
 
 #endif

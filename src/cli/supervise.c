@@ -8,12 +8,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/terminal.h"
 #include "cli/worker.h"
 
 enum { CODE_CANNOT = 126, CODE_NOT_FOUND = 127, CODE_SIGNAL = 128 };
 
-static const int own_signals[] = {SIGFPE, SIGILL,  SIGSEGV, SIGBUS,  SIGABRT, SIGTRAP,
-                                  SIGSYS, SIGTTIN, SIGTTOU, SIGPIPE, SIGKILL, SIGSTOP};
+static const int own_signals[] = {SIGFPE,  SIGILL, SIGSEGV, SIGBUS,  SIGABRT,
+                                  SIGTRAP, SIGSYS, SIGPIPE, SIGKILL, SIGSTOP};
 
 static bool is_ignored(int number)
 {
@@ -38,41 +39,12 @@ bool supervise_init(struct supervisor *supervisor, bool pipe_ignored)
     return supervisor->signals_fd >= 0;
 }
 
-/* ---- the terminal ---- */
-
-/* Who is not in the foreground may not say who is, unless it ignores SIGTTOU. */
-static void give_terminal(pid_t group)
-{
-    void (*before)(int) = signal(SIGTTOU, SIG_IGN);
-    (void)!tcsetpgrp(STDIN_FILENO, group);
-    signal(SIGTTOU, before);
-}
-
-static bool has_terminal(void)
-{
-    return isatty(STDIN_FILENO) != 0 && tcgetpgrp(STDIN_FILENO) == getpgrp();
-}
-
-/* Ctrl-Z: the shell waits for us. */
-static void stop_with_it(struct supervisor *supervisor)
-{
-    if (!supervisor->has_terminal)
-        return;
-    give_terminal(getpgrp());
-    raise(SIGSTOP);
-    if (has_terminal())
-        give_terminal(supervisor->pid);
-    kill(-supervisor->pid, SIGCONT);
-}
-
 /* ---- the command ---- */
 
 static _Noreturn void be_command(const struct supervisor *supervisor, char *const *argv,
                                  const struct relay *relay, pid_t parent, int tell)
 {
     setpgid(0, 0);
-    if (supervisor->has_terminal)
-        give_terminal(getpid());
     relay_put_in_place(relay);
     signal(SIGPIPE, supervisor->pipe_ignored ? SIG_IGN : SIG_DFL);
     worker_follow(parent);
@@ -105,7 +77,7 @@ bool supervise_start(struct supervisor *supervisor, char *const *argv, const str
     supervisor->ended = false;
     sigemptyset(&supervisor->handed_on);
     supervisor->status = supervisor->exec_error = 0;
-    supervisor->has_terminal = has_terminal();
+    supervisor->had_terminal = false;
     if (pipe2(tell, O_CLOEXEC) != 0) {
         supervisor->exec_error = errno;
         return false;
@@ -121,8 +93,6 @@ bool supervise_start(struct supervisor *supervisor, char *const *argv, const str
         return true;
     if (supervisor->pid > 0)
         waitpid(supervisor->pid, NULL, 0);
-    if (supervisor->has_terminal)
-        give_terminal(getpgrp());
     supervisor->pid = 0;
     return false;
 }
@@ -131,11 +101,38 @@ bool supervise_start(struct supervisor *supervisor, char *const *argv, const str
 
 static void note_end(struct supervisor *supervisor, int status)
 {
+    supervisor->had_terminal = terminal_is_of(supervisor->pid);
+    if (supervisor->had_terminal)
+        terminal_give(getpgrp());
     supervisor->pid = 0;
     supervisor->ended = true;
     supervisor->status = status;
-    if (supervisor->has_terminal)
-        give_terminal(getpgrp());
+}
+
+static void let_go_on(const struct supervisor *supervisor, bool with_terminal)
+{
+    if (with_terminal && terminal_is_of(getpgrp()))
+        terminal_give(supervisor->pid);
+    kill(-supervisor->pid, SIGCONT);
+}
+
+/* By the terminal, or on its account: a job that reads is let if the job is in front, every other stop is
+ * the whole job's. What continues us then is handed on, as any signal is. */
+static void note_stop(const struct supervisor *supervisor, int number)
+{
+    const bool needs_terminal = number == SIGTTIN || number == SIGTTOU;
+    if (number == SIGSTOP || !terminal_exists())
+        return;
+    if (needs_terminal && terminal_is_of(getpgrp())) {
+        let_go_on(supervisor, true);
+        return;
+    }
+    const bool had_terminal = terminal_is_of(supervisor->pid);
+    if (had_terminal)
+        terminal_give(getpgrp());
+    terminal_stop_group(number);
+    if (number == SIGTSTP || terminal_is_of(getpgrp()))
+        let_go_on(supervisor, had_terminal || needs_terminal);
 }
 
 static void reap(struct supervisor *supervisor)
@@ -148,7 +145,7 @@ static void reap(struct supervisor *supervisor)
         if (pid != supervisor->pid)
             continue;
         if (WIFSTOPPED(status))
-            stop_with_it(supervisor);
+            note_stop(supervisor, WSTOPSIG(status));
         else
             note_end(supervisor, status);
     }
@@ -159,6 +156,12 @@ bool supervise_is_end(int number)
     return number == SIGTERM || number == SIGINT || number == SIGHUP || number == SIGQUIT;
 }
 
+/* The kernel sends these for what another process of our group did. */
+static bool is_anothers(const struct signalfd_siginfo *info)
+{
+    return (info->ssi_signo == SIGTTIN || info->ssi_signo == SIGTTOU) && info->ssi_code > 0;
+}
+
 int supervise_next(struct supervisor *supervisor)
 {
     struct signalfd_siginfo info;
@@ -167,9 +170,11 @@ int supervise_next(struct supervisor *supervisor)
     const int number = (int)info.ssi_signo;
     if (number == SIGCHLD) {
         reap(supervisor);
-    } else if (supervisor->pid > 0) {
+    } else if (supervisor->pid > 0 && !is_anothers(&info)) {
         kill(-supervisor->pid, number);
         sigaddset(&supervisor->handed_on, number);
+    } else if (number == SIGTSTP) {
+        terminal_stop_self(number);
     }
     return number;
 }
@@ -182,6 +187,13 @@ int supervise_code(const struct supervisor *supervisor)
                                            : WEXITSTATUS(supervisor->status);
 }
 
+/* The terminal's keys went past us. */
+static bool was_asked_by_terminal(const struct supervisor *supervisor)
+{
+    const int number = supervise_code(supervisor) - CODE_SIGNAL;
+    return supervisor->had_terminal && number > 0 && supervise_is_end(number);
+}
+
 static bool was_asked(const struct supervisor *supervisor)
 {
     static const int ends[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
@@ -189,6 +201,8 @@ static bool was_asked(const struct supervisor *supervisor)
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
         if (sigismember(&supervisor->handed_on, ends[i]) == 1)
             return true;
+    if (was_asked_by_terminal(supervisor))
+        return true;
     return WIFSIGNALED(status) && sigismember(&supervisor->handed_on, WTERMSIG(status)) == 1;
 }
 

@@ -5,9 +5,14 @@
  *                              └── again, for another start ◀──┘
  *
  * Not handed on: SIGKILL and SIGSTOP, which cannot be; SIGCHLD; what the kernel sends for a fault of our
- * own; SIGTTIN, SIGTTOU, SIGPIPE; and what was ignored when we were started, which the command ignores
- * as well. When we die the command gets SIGTERM (PR_SET_PDEATHSIG). Where our group is the terminal's
- * foreground group the command's becomes it, and when the command is stopped there, so are we.
+ * own; SIGPIPE; and what was ignored when we were started, which the command ignores as well. When we
+ * die the command gets SIGTERM (PR_SET_PDEATHSIG).
+ *
+ * On a terminal the shell's job is our group, and stays in the foreground: its keys reach us, and through
+ * us the command, once. A command that wants the terminal itself is stopped by the kernel (SIGTTIN,
+ * SIGTTOU); if the job is in front it gets the terminal and goes on, from then on hears the keys itself, and gives
+ * it back by ending. A command that the terminal stops takes the whole job along, as the shell expects;
+ * what continues the job continues the command.
  * Threads: none may exist.
  */
 #ifndef CLI_SUPERVISE_H
@@ -24,9 +29,9 @@ struct supervisor {
     int signals_fd;  /* owned */
     sigset_t before; /* mask that we were started with */
     bool pipe_ignored;
-    bool has_terminal; /* our group was in the foreground when it was started */
     bool ended;
-    int status;         /* then: as from waitpid */
+    bool had_terminal;  /* then: its group was in the foreground */
+    int status;         /* as from waitpid */
     int exec_error;     /* errno: it could not be executed; 0 */
     sigset_t handed_on; /* since it was started */
 };
@@ -47,7 +52,8 @@ bool supervise_is_end(int number);
 /* The exit code that says how it ended: its own, 128 plus the signal's number, 126 or 127. */
 int supervise_code(const struct supervisor *supervisor);
 
-/* It ended as nobody had asked it to: other than with 0, or by a signal that we did not hand on. */
+/* It ended as nobody had asked it to: other than with 0, or by a signal that neither we nor a key of
+ * its terminal sent. */
 bool supervise_failed(const struct supervisor *supervisor);
 
 /* What is left of its group, once it has ended. */

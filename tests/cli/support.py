@@ -3,7 +3,9 @@
 import json
 import os
 import pty
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,6 +14,7 @@ import unittest
 
 COMMAND = os.environ.get("B10_COMMAND", "b10-compile-cache")
 DOCS = os.environ.get("B10_DOCS", "docs")
+CTRL_C, CTRL_Z = b"\x03", b"\x1a"
 
 
 def child_of(process, seconds=10):
@@ -37,6 +40,59 @@ def is_alive(pid):
             return file.read().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
+
+
+class Terminal:
+    """A program with a terminal of its own as the leader of a session."""
+
+    def __init__(self, words, environment):
+        self.pid, self.leader = pty.fork()
+        if self.pid == 0:
+            os.execvpe(words[0], words, environment)
+        self.seen = b""
+        self.position = 0
+
+    def close(self):
+        for pid in self.session():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        os.close(self.leader)
+        os.waitpid(self.pid, 0)
+
+    def session(self):
+        """Every process of the session."""
+        listed = subprocess.run(["ps", "-s", str(self.pid), "-o", "pid="], stdout=subprocess.PIPE).stdout
+        return [int(word) for word in listed.split() if is_alive(int(word))]
+
+    def type(self, keys):
+        os.write(self.leader, keys if isinstance(keys, bytes) else keys.encode())
+
+    def read(self, seconds):
+        if select.select([self.leader], [], [], seconds)[0]:
+            try:
+                self.seen += os.read(self.leader, 65536)
+            except OSError:  # nobody has it open any more
+                return False
+        return True
+
+    def expect(self, text, seconds=30):
+        """Waits until the terminal shows it behind what was expected before."""
+        deadline = time.monotonic() + seconds
+        while (found := self.seen.find(text.encode(), self.position)) < 0:
+            if time.monotonic() > deadline or not self.read(0.1):
+                raise AssertionError(f"'{text}' is not shown:\n{self.seen.decode(errors='replace')}")
+        self.position = found + len(text.encode())
+
+    def number(self):
+        """The number that is shown next."""
+        start = self.position
+        self.expect("\n")
+        return int(self.seen[start : self.position])
+
+    def forget(self):
+        self.seen, self.position = b"", 0
 
 
 def run_tests():
