@@ -623,7 +623,8 @@ B10_API OperationStatus b10_unload(const b10_config *config, const b10_options *
 
 /* Says on the volume that this host's server dies of the archive with that token
  * (b10_report.archive_token) and starts without it. Once two boots of hosts have said so, loads pass
- * that archive over, and the next save replaces it.
+ * that archive over, and the next save replaces it. What is said of an archive holds for those that
+ * merges have made of it since.
  *   SUCCESS         also when this host has said so before
  *   DOES_NOT_EXIST  ABSENT: it has been replaced meanwhile
  *   ERROR           CONFIG (also: no token), DISABLED, IO, DENIED, NO_SPACE, NO_MEMORY, CANCELLED,

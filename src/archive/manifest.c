@@ -34,6 +34,29 @@ static enum b10_reason add_text(char ***texts, size_t *count, const char *text,
     return B10_REASON_OK;
 }
 
+static void add_ancestor(struct manifest *manifest, const char token[MANIFEST_TOKEN_SIZE])
+{
+    if (manifest->ancestor_count == MANIFEST_ANCESTORS_LIMIT)
+        memmove(manifest->ancestors, manifest->ancestors + 1,
+                --manifest->ancestor_count * sizeof(*manifest->ancestors));
+    memcpy(manifest->ancestors[manifest->ancestor_count++], token, MANIFEST_TOKEN_SIZE);
+}
+
+void manifest_descend(struct manifest *manifest, const struct manifest *stored)
+{
+    for (size_t i = 0; i < stored->ancestor_count; i++)
+        add_ancestor(manifest, stored->ancestors[i]);
+    add_ancestor(manifest, stored->token);
+}
+
+bool manifest_descends_from(const struct manifest *manifest, const char *token, size_t length)
+{
+    for (size_t i = 0; i < manifest->ancestor_count; i++)
+        if (strncmp(manifest->ancestors[i], token, length) == 0)
+            return true;
+    return strncmp(manifest->token, token, length) == 0;
+}
+
 bool manifest_came_from(const struct manifest_root *root, const char *path)
 {
     for (size_t i = 0; path != NULL && i < root->origin_count; i++)

@@ -69,14 +69,16 @@ struct manifest_merge {
     uint64_t bytes; /* content of those files */
 };
 
+enum { MANIFEST_TOKEN_SIZE = 33, MANIFEST_ANCESTORS_LIMIT = 16 };
+
 struct manifest {
     uint32_t format;
-    char *kind;         /* owned */
-    char *key;          /* owned */
-    char *creator;      /* owned: "b10transfer 0.1.0" */
-    char token[33];     /* 128 bits as hexadecimal */
-    int64_t created_s;  /* seconds since the epoch */
-    struct fact *facts; /* owned, sorted by name */
+    char *kind;                      /* owned */
+    char *key;                       /* owned */
+    char *creator;                   /* owned: "b10transfer 0.1.0" */
+    char token[MANIFEST_TOKEN_SIZE]; /* 128 bits as hexadecimal */
+    int64_t created_s;               /* seconds since the epoch */
+    struct fact *facts;              /* owned, sorted by name */
     size_t fact_count;
     /* owned, sorted by name: variables of the saver that decide nothing, values or their digests */
     struct fact *recorded;
@@ -89,8 +91,11 @@ struct manifest {
     struct frame *frames; /* owned, in file order, the end frame last */
     size_t frame_count;
     struct manifest_totals totals;
-    uint32_t merges;                         /* since the archive was last written afresh */
-    struct manifest_merge last_merge;        /* if there were any */
+    uint32_t merges;                  /* since the archive was last written afresh */
+    struct manifest_merge last_merge; /* if there were any */
+    /* tokens of the archives that all of it but what merges added since came from, oldest first */
+    char ancestors[MANIFEST_ANCESTORS_LIMIT][MANIFEST_TOKEN_SIZE];
+    size_t ancestor_count;
     uint64_t index_size;                     /* payload bytes of the index frame */
     unsigned char index_digest[DIGEST_SIZE]; /* of that payload */
 };
@@ -117,6 +122,14 @@ MUST_CHECK enum b10_reason manifest_add_root(struct manifest *manifest, const ch
 
 /* Members of the root came from `path` (NULL: false). */
 bool manifest_came_from(const struct manifest_root *root, const char *path);
+
+/* Everything in `stored` is in this one, too: it becomes an ancestor, after its own. The oldest is
+ * forgotten where there are too many. */
+void manifest_descend(struct manifest *manifest, const struct manifest *stored);
+
+/* Everything that was in the archive whose token begins with the first `length` bytes of `token` is in this
+ * one: it is that one, or descends from it. */
+bool manifest_descends_from(const struct manifest *manifest, const char *token, size_t length);
 
 /* Brings every root's directories into the order that the format wants. */
 void manifest_sort_directories(struct manifest *manifest);

@@ -335,10 +335,11 @@ static const struct {
                   {"frames", take_frames, NULL},
                   {"recorded_environment", NULL, manifest_recorded_take},
                   {"merges", NULL, manifest_merges_take},
-                  {"last_merge", NULL, manifest_last_merge_take}};
+                  {"last_merge", NULL, manifest_last_merge_take},
+                  {"ancestors", NULL, manifest_ancestors_take}};
 enum {
     KNOWN_KEYS = sizeof(known_keys) / sizeof(*known_keys),
-    REQUIRED_KEYS = KNOWN_KEYS - 3,
+    REQUIRED_KEYS = KNOWN_KEYS - 4,
     KEYS_LIMIT = 256
 };
 

@@ -17,7 +17,7 @@ static enum b10_reason mark_if_meant(void *user, const struct volume *volume, co
                                      struct b10_error *error)
 {
     struct accusation *accusation = user;
-    if (strcmp(archive->manifest.token, accusation->token) != 0)
+    if (!manifest_descends_from(&archive->manifest, accusation->token, TOKEN_TEXT_SIZE - 1))
         return B10_REASON_OK;
     accusation->found = true;
     *done = true;

@@ -10,7 +10,8 @@
 #include "base/progress.h"
 #include "cache/config.h"
 
-/* ABSENT: no archive that a load here may take has that token any more; CONFIG: it is no token. Else
+/* ABSENT: no archive that a load here may take has that token any more, or came from the one that had by
+ * merging; CONFIG: it is no token. Else
  * why the mark could not be left. */
 MUST_CHECK enum b10_reason accuse_archive(const struct settings *settings, const char *token,
                                           struct log *log, struct progress *progress,

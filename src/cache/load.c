@@ -102,7 +102,7 @@ static enum b10_reason refuse_suspect(const struct load *load, const struct read
                                       struct b10_error *error)
 {
     bool marked = false;
-    TRY(suspect_is_marked(load->volume, load->key, archive->manifest.token, &marked, error));
+    TRY(suspect_is_marked(load->volume, load->key, &archive->manifest, &marked, error));
     if (!marked)
         return B10_REASON_OK;
     load->report->suspect++;

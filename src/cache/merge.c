@@ -75,6 +75,7 @@ void merge_take_books(struct merge *merge, struct manifest *manifest)
     append_books(manifest, &merge->stored.manifest);
     manifest->merges = merge->stored.manifest.merges + 1;
     manifest->last_merge = merge->missing.added;
+    manifest_descend(manifest, &merge->stored.manifest);
 }
 
 enum b10_reason merge_begin(const struct merge *merge, struct writer *writer,

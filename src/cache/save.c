@@ -185,7 +185,7 @@ static enum b10_reason store_tree(struct save *save, struct b10_error *error)
     TRY(publish(save, &file, error)); /* the only line that changes what others see */
     report_save(save, &packed, size);
     suspect_forget(&save->volume, &save->turn.others.names, save->identity.key.text,
-                   save->manifest.token);
+                   &save->manifest);
     return B10_REASON_OK;
 }
 

@@ -63,7 +63,7 @@ enum b10_reason saving_look(struct save *save, struct b10_error *error)
         return error_copy(error, &found);
     }
     save->replace = true;
-    TRY(suspect_is_marked(&save->volume, save->identity.key.text, stored->manifest.token, &suspect,
+    TRY(suspect_is_marked(&save->volume, save->identity.key.text, &stored->manifest, &suspect,
                           error));
     if (suspect)
         snprintf(difference, sizeof(difference), "servers did not start with it");

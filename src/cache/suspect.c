@@ -29,25 +29,42 @@ enum b10_reason suspect_mark(const struct volume *volume, const char *key, const
     return B10_REASON_OK;
 }
 
-/* Whether the name is a mark of the key, and *same: of the archive of that token. */
-static bool is_mark(const char *name, const char *key, const char *token, bool *same)
+/* Whether the name is a mark of the key, and *meant: it means the archive. */
+static bool is_mark(const char *name, const char *key, const struct manifest *manifest, bool *meant)
 {
     char found_key[B10_KEY_SIZE];
     char found_token[TOKEN_TEXT_SIZE];
     if (names_classify(name, found_key, found_token) != NAMES_SUSPECT ||
         strcmp(found_key, key) != 0)
         return false;
-    *same = strncmp(found_token, token, NAMES_SUSPECT_TOKEN) == 0;
+    *meant = manifest_descends_from(manifest, found_token, NAMES_SUSPECT_TOKEN);
     return true;
 }
 
-enum b10_reason suspect_is_marked(const struct volume *volume, const char *key, const char *token,
-                                  bool *marked, struct b10_error *error)
+/* The boots whose word it is. */
+struct accusers {
+    const char *boots[SUSPECT_BOOTS]; /* borrowed from the names */
+    size_t count;
+};
+
+static void add_accuser(struct accusers *accusers, const char *mark)
+{
+    const char *boot = mark + strlen(mark) - NAMES_SUSPECT_BOOT;
+    for (size_t i = 0; i < accusers->count; i++)
+        if (strcmp(accusers->boots[i], boot) == 0)
+            return;
+    if (accusers->count < SUSPECT_BOOTS)
+        accusers->boots[accusers->count++] = boot;
+}
+
+enum b10_reason suspect_is_marked(const struct volume *volume, const char *key,
+                                  const struct manifest *manifest, bool *marked,
+                                  struct b10_error *error)
 {
     SCOPED(dirs_names) struct dirs_names names = {0};
     struct b10_error found = ERROR_NONE;
-    unsigned boots = 0;
-    bool same;
+    struct accusers accusers = {.count = 0};
+    bool meant;
     *marked = false;
     SCOPED(fd) int fd = -1;
     enum b10_reason reason =
@@ -58,17 +75,18 @@ enum b10_reason suspect_is_marked(const struct volume *volume, const char *key, 
     if (reason == B10_REASON_NO_MEMORY)
         return error_copy(error, &found);
     for (size_t i = 0; reason == B10_REASON_OK && i < names.count; i++)
-        boots += is_mark(names.names[i], key, token, &same) && same;
-    *marked = boots >= SUSPECT_BOOTS; /* one name a boot */
+        if (is_mark(names.names[i], key, manifest, &meant) && meant)
+            add_accuser(&accusers, names.names[i]);
+    *marked = accusers.count == SUSPECT_BOOTS;
     return B10_REASON_OK;
 }
 
 void suspect_forget(const struct volume *volume, const struct dirs_names *names, const char *key,
-                    const char *token)
+                    const struct manifest *manifest)
 {
-    bool same;
+    bool meant;
     for (size_t i = 0; i < names->count; i++) {
-        if (!is_mark(names->names[i], key, token, &same) || same)
+        if (!is_mark(names->names[i], key, manifest, &meant) || meant)
             continue;
         if (progress_step(volume->progress, NULL) != B10_REASON_OK)
             return;

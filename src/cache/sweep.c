@@ -134,14 +134,14 @@ static void sweep_set_aside(const struct sweep *sweep, const struct left *left)
         remove_file(sweep, left->name, 0);
 }
 
-/* Whether the archive that the mark is about still has its name; true also where that cannot be
+/* Whether the archive that has the name is one that the mark means; true also where that cannot be
  * known. */
 static bool is_about_present(const struct sweep *sweep, const struct left *left)
 {
     SCOPED(reader) struct reader archive = READER_CLOSED;
     switch (names_open_archive(&archive, sweep->others->volume, left->key, NULL)) {
     case B10_REASON_OK:
-        return strncmp(archive.manifest.token, left->token, NAMES_SUSPECT_TOKEN) == 0;
+        return manifest_descends_from(&archive.manifest, left->token, NAMES_SUSPECT_TOKEN);
     case B10_REASON_ABSENT:
         return false;
     default:

@@ -115,8 +115,7 @@ static void begin_settle(struct run *run)
                 (struct aide_order){.work = AIDE_SETTLE, .cold = !run->record->loaded_something});
 }
 
-/* After a start without the cache nothing is added to an archive that may be the culprit: its token, and with it
- * the mark, would be another one's. */
+/* After a start without the cache nothing is added to an archive that may be the culprit. */
 static void begin_save(struct run *run)
 {
     (void)begin(run, (struct aide_order){.work = AIDE_SAVE, .only_if_absent = run->retried});

@@ -2,6 +2,7 @@
  * again. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,27 @@ static void mark_elsewhere(const struct scratch *scratch)
     strcpy(strrchr(name, '-') + 1, OTHER_BOOT);
     snprintf(path, sizeof(path), "volume/%s", name);
     scratch_text(scratch, path, "");
+}
+
+/* Another host's word on the archive of that token. */
+static void mark_elsewhere_about(const struct replica *replica, const char *token, const char *boot)
+{
+    char path[600];
+    snprintf(path, sizeof(path), "volume/.%s.suspect-%.16s-%s", replica->report.environment_key,
+             token, boot);
+    scratch_text(replica->scratch, path, "");
+}
+
+/* Loaded and merged with one more file: the token of the new archive. */
+static void merge_one(struct replica *replica, const char *path, char token[33])
+{
+    replica_set(replica, "b10_save_mode", "merge");
+    replica_set(replica, "b10_load_mode", "merge");
+    scratch_text(replica->scratch, path, path);
+    replica_assert(replica, replica_save(replica), B10_SUCCESS, B10_REASON_OK);
+    assert_int_equal(replica->report.files, 1);
+    snprintf(token, 33, "%s", replica->report.archive_token);
+    assert_int_equal(strlen(token), 32);
 }
 
 /* Marked by two boots; local/ gone. */
@@ -172,6 +194,82 @@ static void a_save_replaces_it_and_removes_its_marks(void **state)
 static void a_merge_does_not_add_to_it(void **state)
 {
     replaced_by_save(state, "merge");
+}
+
+/* ---- marks of an archive that was merged with more ---- */
+
+static void assert_is_suspect(struct replica *replica, bool expected)
+{
+    assert_int_equal(renameat(replica->scratch->fd, "local", replica->scratch->fd, "aside"), 0);
+    replica_assert(replica, replica_load(replica), expected ? B10_DOES_NOT_EXIST : B10_SUCCESS,
+                   expected ? B10_REASON_ABSENT : B10_REASON_OK);
+    assert_int_equal(replica->report.suspect, expected);
+    replica_release(replica);
+}
+
+static void a_mark_holds_for_what_is_merged_afterwards(void **state)
+{
+    struct replica replica;
+    char name[300];
+    char merged[33];
+    begin(&replica, *state);
+    assert_int_equal(mark(&replica, replica.report.archive_token), B10_SUCCESS);
+    merge_one(&replica, "local/more.py", merged);
+    assert_int_equal(marks(*state, name), 1);
+    merge_one(&replica, "local/and/yet/more.py", merged);
+    assert_int_equal(marks(*state, name), 1);
+    mark_elsewhere_about(&replica, merged, OTHER_BOOT);
+    assert_is_suspect(&replica, true);
+}
+
+static void one_boot_counts_once_whatever_it_marks(void **state)
+{
+    struct replica replica;
+    char first[33];
+    char merged[33];
+    begin(&replica, *state);
+    snprintf(first, sizeof(first), "%s", replica.report.archive_token);
+    merge_one(&replica, "local/more.py", merged);
+    mark_elsewhere_about(&replica, first, OTHER_BOOT);
+    mark_elsewhere_about(&replica, merged, OTHER_BOOT);
+    assert_is_suspect(&replica, false);
+}
+
+static void what_was_loaded_can_be_marked_after_a_merge(void **state)
+{
+    struct replica replica;
+    char name[300];
+    char loaded[33];
+    char merged[33];
+    begin(&replica, *state);
+    snprintf(loaded, sizeof(loaded), "%s", replica.report.archive_token);
+    merge_one(&replica, "local/more.py", merged);
+    replica_assert(&replica, mark(&replica, loaded), B10_SUCCESS, B10_REASON_OK);
+    assert_int_equal(marks(*state, name), 1);
+    char expected[32];
+    snprintf(expected, sizeof(expected), ".suspect-%.16s-", loaded);
+    assert_non_null(strstr(name, expected));
+    mark_elsewhere_about(&replica, merged, OTHER_BOOT);
+    assert_is_suspect(&replica, true);
+}
+
+static void a_mark_of_a_merge_does_not_reach_another_archive(void **state)
+{
+    struct replica replica;
+    char name[300];
+    char first[33];
+    char merged[33];
+    begin(&replica, *state);
+    snprintf(first, sizeof(first), "%s", replica.report.archive_token);
+    merge_one(&replica, "local/more.py", merged);
+    mark_elsewhere_about(&replica, first, OTHER_BOOT);
+    mark_elsewhere_about(&replica, merged, "0badb008");
+    replica_set(&replica, "b10_save_mode", "replace");
+    replica_assert(&replica, replica_save(&replica), B10_SUCCESS, B10_REASON_OK);
+    assert_int_equal(marks(*state, name), 0);
+    mark_elsewhere_about(&replica, first, OTHER_BOOT); /* late */
+    mark_elsewhere_about(&replica, merged, "0badb008");
+    assert_is_suspect(&replica, false);
 }
 
 static void marks_are_not_listed(void **state)
@@ -305,6 +403,10 @@ int main(void)
         TEST(the_next_directory_is_tried),
         TEST(a_save_replaces_it_and_removes_its_marks),
         TEST(a_merge_does_not_add_to_it),
+        TEST(a_mark_holds_for_what_is_merged_afterwards),
+        TEST(one_boot_counts_once_whatever_it_marks),
+        TEST(what_was_loaded_can_be_marked_after_a_merge),
+        TEST(a_mark_of_a_merge_does_not_reach_another_archive),
         TEST(marks_are_not_listed),
         TEST(everything_that_was_loaded_goes),
         TEST(what_the_server_wrote_stays),

@@ -146,12 +146,18 @@ static void make_manifest(void)
                                 .frames = frames,
                                 .frame_count = 5,
                                 .totals = {2, 0, 3, 0, (1 << 20) + 9, 1 << 21, 1},
+                                .merges = 2,
+                                .last_merge = {1, 20, 300},
+                                .ancestors = {"00112233445566778899aabbccddeeff",
+                                              "ffeeddccbbaa99887766554433221100"},
+                                .ancestor_count = 2,
                                 .index_size = 88};
     save_manifest(&manifest, "full");
     manifest.frames = frames + 4;
     manifest.frame_count = 1;
     manifest.sliced_count = 0;
     manifest.is_recorded = false;
+    manifest.merges = 0;
     manifest.root_count = 1;
     roots[0].directory_count = 0;
     manifest.totals = (struct manifest_totals){0};

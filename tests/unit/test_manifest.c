@@ -340,6 +340,79 @@ static void what_is_no_count_of_merges_is_passed_over(void **state)
     }
 }
 
+static void ancestors_come_back_in_order(void **state)
+{
+    (void)state;
+    SCOPED(manifest) struct manifest first = MANIFEST_EMPTY;
+    SCOPED(manifest) struct manifest second = MANIFEST_EMPTY;
+    SCOPED(manifest) struct manifest back = MANIFEST_EMPTY;
+    SCOPED(bytes) struct bytes payload = BYTES_EMPTY;
+    legal(&first);
+    legal(&second);
+    memset(first.token, 'a', sizeof(first.token) - 1);
+    memset(second.token, 'b', sizeof(second.token) - 1);
+    strcpy(first.ancestors[0], "0123456789abcdef0123456789abcdef");
+    first.ancestor_count = 1;
+    manifest_descend(&second, &first);
+    second.merges = 2;
+    encode(&second, &payload);
+    assert_int_equal(decode(&back, &payload, NULL), B10_REASON_OK);
+    assert_int_equal(back.ancestor_count, 2);
+    assert_string_equal(back.ancestors[0], first.ancestors[0]);
+    assert_string_equal(back.ancestors[1], first.token);
+    assert_true(manifest_descends_from(&back, "0123456789abcdef", 16));
+    assert_true(manifest_descends_from(&back, first.token, 32));
+    assert_true(manifest_descends_from(&back, second.token, 32));
+    assert_false(manifest_descends_from(&back, "0123456789abcdeF", 16));
+    assert_false(manifest_descends_from(&first, second.token, 32));
+}
+
+static void the_oldest_ancestor_is_forgotten_where_there_are_too_many(void **state)
+{
+    (void)state;
+    SCOPED(manifest) struct manifest stored = MANIFEST_EMPTY;
+    SCOPED(manifest) struct manifest manifest = MANIFEST_EMPTY;
+    legal(&stored);
+    legal(&manifest);
+    memset(stored.token, 'f', sizeof(stored.token) - 1);
+    for (int i = 0; i < MANIFEST_ANCESTORS_LIMIT; i++)
+        snprintf(stored.ancestors[i], sizeof(stored.ancestors[i]), "%032x", i);
+    stored.ancestor_count = MANIFEST_ANCESTORS_LIMIT;
+    manifest_descend(&manifest, &stored);
+    assert_int_equal(manifest.ancestor_count, MANIFEST_ANCESTORS_LIMIT);
+    assert_string_equal(manifest.ancestors[0], stored.ancestors[1]);
+    assert_string_equal(manifest.ancestors[MANIFEST_ANCESTORS_LIMIT - 1], stored.token);
+}
+
+static void what_is_no_list_of_ancestors_is_passed_over(void **state)
+{
+    (void)state;
+    static const char token[] = "\"0123456789abcdef0123456789abcdef\"";
+    SCOPED(bytes) struct bytes many = BYTES_EMPTY;
+    assert_int_equal(bytes_append_text(&many, "[", NULL), B10_REASON_OK);
+    for (int i = 0; i <= MANIFEST_ANCESTORS_LIMIT; i++)
+        assert_int_equal(bytes_format(&many, NULL, "%s%s", i > 0 ? "," : "", token), 0);
+    assert_int_equal(bytes_append(&many, "]", 2, NULL), B10_REASON_OK);
+    const char *const odd[] = {(const char *)many.data,
+                               "7",
+                               "[]",
+                               "{}",
+                               token,
+                               "[7]",
+                               "[\"0123456789abcdef0123456789abcde\"]",
+                               "[\"0123456789abcdef0123456789abcdef0\"]",
+                               "[\"0123456789abcdef0123456789abcdeF\"]",
+                               "[\"0123456789abcdef0123456789abcdef\",null]"};
+    for (size_t i = 0; i < sizeof(odd) / sizeof(*odd); i++) {
+        SCOPED(manifest) struct manifest back = MANIFEST_EMPTY;
+        SCOPED(bytes) struct bytes json = BYTES_EMPTY;
+        assert_int_equal(bytes_format(&json, NULL, "\"ancestors\":%s", odd[i]), 0);
+        assert_int_equal(bytes_append(&json, "", 1, NULL), B10_REASON_OK);
+        decode_with(&back, (const char *)json.data);
+        assert_int_equal(back.ancestor_count, 0);
+    }
+}
+
 static void a_root_is_added_once_and_so_is_its_origin(void **state)
 {
     (void)state;
@@ -850,6 +923,9 @@ int main(void)
         cmocka_unit_test(facts_are_sorted_however_they_stand_there),
         cmocka_unit_test(what_was_merged_comes_back),
         cmocka_unit_test(what_is_no_count_of_merges_is_passed_over),
+        cmocka_unit_test(ancestors_come_back_in_order),
+        cmocka_unit_test(the_oldest_ancestor_is_forgotten_where_there_are_too_many),
+        cmocka_unit_test(what_is_no_list_of_ancestors_is_passed_over),
         cmocka_unit_test(a_root_is_added_once_and_so_is_its_origin),
         cmocka_unit_test(more_roots_than_the_format_has_are_too_large),
         cmocka_unit_test(recorded_variables_come_back),

@@ -266,7 +266,7 @@ static void one_sweep_is_bounded_and_the_next_ones_go_on(void **state)
     assert_int_equal(scratch_count(saver.scratch, "volume"), 0);
 }
 
-static void a_mark_goes_with_its_archive(void **state)
+static void a_mark_goes_when_the_archive_is_none_that_it_means(void **state)
 {
     (void)state;
     struct forge forge;
@@ -274,13 +274,18 @@ static void a_mark_goes_with_its_archive(void **state)
     free(forge.manifest.key);
     forge.manifest.key = strdup("there");
     forge_file(&forge, "inductor/a", "a");
+    forge.manifest.merges = 1;
+    forge.manifest.ancestor_count = 1;
+    strcpy(forge.manifest.ancestors[0], "00112233445566778899aabbccddeeff");
     forge_save(&forge, scratch_path(saver.scratch, "volume/there.v1.tar.zst"));
+    static const char ancestors[] = ".there.suspect-0011223344556677-89abcdef";
     char own[80];
     snprintf(own, sizeof(own), ".there.suspect-%.16s-89abcdef", forge.manifest.token);
     const char *const old[] = {".gone.suspect-0123456789abcdef-89abcdef",
                                ".there.suspect-fedcba9876543210-89abcdef"};
     forge_release(&forge);
     put(own);
+    put(ancestors);
     put(old[0]);
     put(old[1]);
     sweep_as("key");
@@ -290,6 +295,7 @@ static void a_mark_goes_with_its_archive(void **state)
     assert_false(exists(old[0]));
     assert_false(exists(old[1]));
     assert_true(exists(own));
+    assert_true(exists(ancestors));
 }
 
 static void a_volume_in_order_leaves_no_trace_in_the_temporary_directory(void **state)
@@ -315,7 +321,7 @@ int main(void)
         TEST(nothing_that_is_not_ours_is_touched),
         TEST(who_has_lost_the_lock_removes_nothing_of_its_key),
         TEST(one_sweep_is_bounded_and_the_next_ones_go_on),
-        TEST(a_mark_goes_with_its_archive),
+        TEST(a_mark_goes_when_the_archive_is_none_that_it_means),
         TEST(a_volume_in_order_leaves_no_trace_in_the_temporary_directory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
