@@ -116,10 +116,10 @@ bool lock_seen_is_dead(const struct lock_seen *seen, const struct process *self)
 
 /* ---- removing ---- */
 
-void lock_remove_name(int dirfd, const char *name, int flags)
+bool lock_remove_name(int dirfd, const char *name, int flags)
 {
-    if (unlinkat(dirfd, name, flags) != 0 && errno != ENOENT)
-        (void)unlinkat(dirfd, name, flags);
+    return unlinkat(dirfd, name, flags) == 0 || errno == ENOENT ||
+           unlinkat(dirfd, name, flags) == 0 || errno == ENOENT;
 }
 
 /* The name of a lock that should not have been taken. Where it is taken again, the holder of the

@@ -60,7 +60,7 @@ MUST_CHECK enum b10_reason lock_seen_take(int dirfd, const char *stem,
                                           const struct lock_seen *judged, bool *removed,
                                           struct b10_error *error);
 
-/* Unlinks a name of ours, as far as it can: a passing fault must not leave it there. */
-void lock_remove_name(int dirfd, const char *name, int flags);
+/* Unlinks a name of ours: a passing fault must not leave it there. False: it stays. */
+bool lock_remove_name(int dirfd, const char *name, int flags);
 
 #endif

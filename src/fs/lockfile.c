@@ -137,9 +137,10 @@ static enum b10_reason compete(struct lockfile *lock, const struct process *self
     if (reason != B10_REASON_OK)
         return error_copy(error, &found);
     TRY(progress_step(progress, error));
-    TRY(keep_if_ours(lock, &seen, error));
-    if (!seen.exists && is_refusal(found.sys_errno))
+    if (is_refusal(found.sys_errno))
         TRY(compete_by_create(lock, self, &seen, error));
+    else
+        TRY(keep_if_ours(lock, &seen, error));
     if (!lockfile_is_held(lock))
         lock->token[0] = '\0'; /* surely not under the name */
     return B10_REASON_OK;
@@ -313,19 +314,14 @@ static bool is_surely_ours(const struct lockfile *lock)
            clock_now_ns() - lock->confirmed_ns < (uint64_t)lock->timeout_ms * 1000000 / 2;
 }
 
-/* Without a look before it is renamed: what was renamed is looked at anyway. */
+/* Without another look. Only who stalls right here may unlink the lock of a successor, which finds
+ * out before it publishes. */
 static bool release_at_once(struct lockfile *lock)
 {
-    struct lock_seen ours = {.exists = true, .is_readable = true};
-    bool removed = false;
-    memcpy(ours.text.token, lock->token, sizeof(ours.text.token));
-    ours.text.counter = atomic_load(&lock->counter);
-    return is_surely_ours(lock) &&
-           lock_seen_take(lock->dirfd, lock->stem, &ours, &removed, NULL) == B10_REASON_OK &&
-           removed;
+    return is_surely_ours(lock) && lock_remove_name(lock->dirfd, lock->name, 0);
 }
 
-/* Closed before it is renamed: some FUSE file systems keep what is unlinked while open under a name
+/* Closed before it is removed: some FUSE file systems keep what is unlinked while open under a name
  * of their own. A token without a descriptor: competing was cut short, and may have been won. */
 void lockfile_release(struct lockfile *lock)
 {

@@ -11,7 +11,8 @@
  *   - no lock stays for ever: who waits gets the lock or sees somebody else's at work, and a saver that
  *     comes when all others have ended publishes;
  *   - who publishes while the lock is not its own has stalled since it began its last look, or its lock
- *     was taken by a breaker that was held up between its last look and its rename (`mistaken`);
+ *     was taken by a breaker that was held up between its last look and its rename, or by a holder that
+ *     was held up while it released its own (`mistaken`);
  *   - what is published is complete, and nobody sweeps the file of the one that holds the lock.
  *
  * -DUNLINK breaks a lock by unlinking its name instead of renaming it aside and looking again,
@@ -52,7 +53,7 @@ bit ended[ALL];
 /* Of the proof, not of the protocol. */
 bit looking[ALL];       /* is between the beginning of its last look and its rename */
 bit late[ALL];          /* stalled there */
-bit mistaken[ALL];      /* its lock was renamed aside by one who had judged another */
+bit mistaken[ALL];      /* its lock was taken away by one who meant another */
 
 /* Each step of a saver is one of an awake one; a dead one takes none any more (`unless` below). */
 #define awake(p) (!stalled[p])
@@ -187,11 +188,21 @@ compete:  /* link of a private file, and what it says is not believed */
                 archive = true; file[p] = NONE
              :: else -> assert(file[p] == NONE) /* swept by a successor: there is nothing to rename */
              fi;
-             looking[p] = 0; mine = 0;
+             mine = 0;
              at = counter[p] }
 
-    /* release */
-    remove_lock(p, at);
+    /* lockfile_release: by its own clock nobody can have taken it for dead, or it cannot be sure */
+    if
+    :: atomic { awake(p) && !late[p] -> looking[p] = 0 }
+       atomic { awake(p) ->
+                if
+                :: name != p && name != NOBODY -> mistaken[name] = 1 /* it has stalled right here */
+                :: else -> skip
+                fi;
+                name = NOBODY }
+    :: atomic { awake(p) && late[p] -> looking[p] = 0 }
+       remove_lock(p, at)
+    fi;
     goto done;
 
 lost:

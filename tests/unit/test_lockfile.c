@@ -530,6 +530,23 @@ static void whoever_judged_before_the_last_look_finds_that_it_was_wrong(void **s
     assert_lock_held(&lock);
 }
 
+/* After a last look: at once, or so late that another may hold the lock by then. */
+static void a_release_long_after_the_last_look_looks_again(void **state)
+{
+    (void)state;
+    for (unsigned late = 0; late <= 1; late++) {
+        struct lockfile lock = LOCKFILE_NONE;
+        assert_int_equal(acquire(&lock), B10_REASON_OK);
+        assert_int_equal(lockfile_still_ours(&lock, NULL, NULL), B10_REASON_OK);
+        other.now_ns += (uint64_t)TIMEOUT_MS * 1000000 * late;
+        if (late)
+            put_foreign('a', 0);
+        lockfile_release(&lock);
+        assert_int_equal(scratch_count(volume, ""), late);
+    }
+    assert_int_equal(unlinkat(volume->fd, name, 0), 0);
+}
+
 /* ---- what is no lock ---- */
 
 static void make_text(void)
@@ -769,6 +786,7 @@ int main(void)
         TEST(a_beat_notices_another_holder_and_resurrects_nothing),
         TEST(a_lock_that_is_put_back_was_never_lost),
         TEST(the_last_look_waits_for_a_lock_to_be_put_back),
+        TEST(a_release_long_after_the_last_look_looks_again),
         TEST(whoever_judged_before_the_last_look_finds_that_it_was_wrong),
         TEST(whatever_stands_in_the_locks_place_is_broken_after_the_timeout),
         TEST(an_unreadable_text_that_changes_is_in_progress),
