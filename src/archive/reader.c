@@ -182,6 +182,14 @@ void reader_drop_cache(const struct reader *reader)
     posix_fadvise(reader->fd, 0, 0, POSIX_FADV_DONTNEED);
 }
 
+/* Opened, because a network file system asks the server only then. */
+bool reader_is_at(const struct reader *reader, int dirfd, const char *file)
+{
+    SCOPED(reader) struct reader now = READER_CLOSED;
+    return open_file(&now, dirfd, file, NULL) == B10_REASON_OK &&
+           io_unchanged(&reader->stat, &now.stat);
+}
+
 void reader_close(struct reader *reader)
 {
     fd_guard(&reader->fd);

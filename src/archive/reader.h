@@ -2,7 +2,7 @@
  *
  *     open ──▶ (decide by reader.manifest) ──▶ read runs of frames … ──▶ close
  *
- * open reads the tail (64 KiB, more only for large archives) and checks its structure, see tail.h.
+ * open reads the tail (128 KiB, more only for large archives) and checks its structure, see tail.h.
  * Content of frames is checked when they are decoded (decode.h), that of the index when it is asked
  * for. Works on the descriptor opened once, so a file replaced meanwhile reads on. ESTALE while
  * opening: opened once more by name; ESTALE later is IO with that sys_errno.
@@ -67,6 +67,10 @@ int64_t reader_find_sliced(const struct reader *reader, uint32_t root, const cha
 
 /* Forgets cached pages of the file (POSIX_FADV_DONTNEED), so that the next read asks the volume. */
 void reader_drop_cache(const struct reader *reader);
+
+/* The file that has the name now is the one this reader has open, by all that a look at it tells;
+ * false also where that cannot be known. */
+bool reader_is_at(const struct reader *reader, int dirfd, const char *file);
 
 void reader_close(struct reader *reader); /* harmless on READER_CLOSED, also twice */
 void reader_guard(struct reader *reader);

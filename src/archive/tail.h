@@ -1,6 +1,6 @@
 /* The end of an archive: seek table, manifest and the frames' places, checked against each other.
  *
- *     … data frames | index | manifest | (signature) | seek table      ◀── read from here, 64 KiB at once
+ *     … data frames | index | manifest | (signature) | seek table      ◀── read from here, 128 KiB at once
  *
  * What holds after tail_read: the rows of the seek table and the table itself sum up to the file's
  * size; there is a row for each data frame of the manifest with exactly its sizes, then one for the
@@ -15,7 +15,7 @@
 #include "archive/manifest.h"
 
 enum {
-    TAIL_SIZE = 64 << 10, /* of the first read */
+    TAIL_SIZE = 128 << 10, /* of the first read */
     /* bytes of the manifest's frame: what zstd can make of it */
     TAIL_MANIFEST_LIMIT = MANIFEST_LIMIT + (1 << 20),
     TAIL_SIGNATURE_LIMIT = 64 << 10, /* bytes of a signature's frame */

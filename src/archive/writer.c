@@ -9,8 +9,14 @@
 #include "archive/zstd_codec.h"
 #include "base/guard.h"
 #include "fs/io.h"
+#include "par/background.h"
 
 enum { TAIL_FRAMES = 2 /* index, manifest */, FIRST_CAPACITY = 64 };
+
+struct piece {
+    size_t size;
+    unsigned char data[WRITER_PIECE_SIZE];
+};
 
 struct writer {
     int fd;                    /* borrowed */
@@ -21,39 +27,86 @@ struct writer {
     uint64_t size_limit;
     uint64_t size;         /* of the file so far, what is buffered included */
     size_t frame_capacity; /* of manifest->frames */
-    size_t buffered;
-    unsigned char buffer[WRITER_PIECE_SIZE];
+    bool is_behind;
+    struct piece *filling;         /* owned */
+    struct piece *writing;         /* owned: the other one; NULL until a second is needed */
+    struct background *background; /* owned: writes `writing`; NULL: nobody does */
+    enum b10_reason written;       /* what came of that */
+    struct b10_error failure;
 };
 
+static enum b10_reason new_piece(struct piece **piece, struct b10_error *error)
+{
+    *piece = malloc(sizeof(**piece));
+    if (*piece == NULL)
+        return error_no_memory(error);
+    (*piece)->size = 0;
+    return B10_REASON_OK;
+}
+
 enum b10_reason writer_open(struct writer **out, int fd, const char *name, uint64_t size_limit,
-                            struct progress *progress, struct manifest *manifest,
-                            struct b10_error *error)
+                            bool is_behind, struct progress *progress,
+                            struct manifest *manifest, struct b10_error *error)
 {
     *out = NULL;
-    SCOPED(writer) struct writer *writer = malloc(sizeof(*writer));
+    SCOPED(writer) struct writer *writer = calloc(1, sizeof(*writer));
     if (writer == NULL)
         return error_no_memory(error);
     writer->fd = fd;
     writer->name = strdup(name);
     writer->manifest = manifest;
-    writer->index = NULL;
     writer->progress = progress;
     writer->size_limit = size_limit;
-    writer->size = 0;
-    writer->frame_capacity = 0;
-    writer->buffered = 0;
+    writer->is_behind = is_behind;
     if (writer->name == NULL)
         return error_no_memory(error);
+    TRY(new_piece(&writer->filling, error));
     TRY(index_writer_new(&writer->index, error));
     *out = HEAP_TAKE(writer);
     return B10_REASON_OK;
 }
 
+/* ---- onto the volume ---- */
+
+static enum b10_reason write_piece(struct writer *writer, struct piece *piece,
+                                   struct b10_error *error)
+{
+    TRY(io_write_full(writer->fd, piece->data, piece->size, writer->name, error));
+    piece->size = 0;
+    return progress_step(writer->progress, error);
+}
+
+static void write_behind(void *user)
+{
+    struct writer *writer = user;
+    progress_thread(writer->progress, 1);
+    writer->written = write_piece(writer, writer->writing, &writer->failure);
+    progress_thread(writer->progress, -1);
+}
+
+/* Until nothing is being written any more. */
+static enum b10_reason wait_for_writing(struct writer *writer, struct b10_error *error)
+{
+    background_free(writer->background);
+    writer->background = NULL;
+    return writer->written == B10_REASON_OK ? B10_REASON_OK : error_copy(error, &writer->failure);
+}
+
+/* The piece that is full goes its way, and the other one is filled meanwhile; where no thread or no
+ * second piece can be had it is written here. */
 static enum b10_reason flush(struct writer *writer, struct b10_error *error)
 {
-    TRY(io_write_full(writer->fd, writer->buffer, writer->buffered, writer->name, error));
-    writer->buffered = 0;
-    return progress_step(writer->progress, error);
+    TRY(wait_for_writing(writer, error));
+    if (!writer->is_behind ||
+        (writer->writing == NULL && new_piece(&writer->writing, NULL) != B10_REASON_OK))
+        return write_piece(writer, writer->filling, error);
+    struct piece *full = writer->filling;
+    writer->filling = writer->writing;
+    writer->writing = full;
+    writer->failure = (struct b10_error)ERROR_NONE;
+    if (background_start(&writer->background, write_behind, writer, NULL) != B10_REASON_OK)
+        return write_piece(writer, full, error);
+    return B10_REASON_OK;
 }
 
 static enum b10_reason put(struct writer *writer, const void *data, size_t size,
@@ -61,13 +114,14 @@ static enum b10_reason put(struct writer *writer, const void *data, size_t size,
 {
     const unsigned char *from = data;
     for (size_t left = size; left > 0;) {
-        const size_t room = WRITER_PIECE_SIZE - writer->buffered;
-        const size_t piece = left < room ? left : room;
-        memcpy(writer->buffer + writer->buffered, from, piece);
-        writer->buffered += piece;
-        from += piece;
-        left -= piece;
-        if (writer->buffered == WRITER_PIECE_SIZE)
+        struct piece *piece = writer->filling;
+        const size_t room = WRITER_PIECE_SIZE - piece->size;
+        const size_t part = left < room ? left : room;
+        memcpy(piece->data + piece->size, from, part);
+        piece->size += part;
+        from += part;
+        left -= part;
+        if (piece->size == WRITER_PIECE_SIZE)
             TRY(flush(writer, error));
     }
     writer->size += size;
@@ -192,7 +246,8 @@ enum b10_reason writer_finish(struct writer *writer, uint64_t *size, struct b10_
     TRY(put_skippable(writer, SKIPPABLE_INDEX, &index, &tail[0], error));
     TRY(put_skippable(writer, SKIPPABLE_MANIFEST, &description, &tail[1], error));
     TRY(put_table(writer, rows, error));
-    TRY(flush(writer, error));
+    TRY(wait_for_writing(writer, error));
+    TRY(write_piece(writer, writer->filling, error));
     *size = writer->size;
     return B10_REASON_OK;
 }
@@ -201,6 +256,9 @@ void writer_free(struct writer *writer)
 {
     if (writer == NULL)
         return;
+    background_free(writer->background);
+    free(writer->filling);
+    free(writer->writing);
     index_writer_free(writer->index);
     free(writer->name);
     free(writer);

@@ -4,6 +4,7 @@
 
 void digest_256(unsigned char digest[DIGEST_SIZE], const void *data, size_t size)
 {
+    (void)!sodium_init(); /* once a process: it finds the fastest code for this processor */
     (void)crypto_generichash_blake2b(digest, DIGEST_SIZE, data, size, NULL, 0);
 }
 

@@ -240,7 +240,7 @@ enum b10_reason diff_cache(const struct settings *settings, const char *archive,
     TRY(identity_collect(&diff.identity, settings, error));
     TRY(identity_require_device(&diff.identity, B10_REASON_NO_KEY, error));
     TRY(progress_phase(progress, "compare", 0, 0, error));
-    TRY(scan_roots(settings, &diff.tree, &counts, log, progress, error));
+    TRY(scan_roots(settings, &diff.tree, &counts, log, NULL, progress, error));
     diff.files = diff.tree.files;
     diff.bytes = diff.tree.bytes;
     TRY(archive != NULL && *archive != '\0' ? open_named(&diff, archive, error)

@@ -101,7 +101,12 @@ enum b10_reason merge_confirm(const struct merge *merge, const struct volume *vo
 {
     SCOPED(reader) struct reader now = READER_CLOSED;
     struct b10_error found = ERROR_NONE;
-    *same = false;
+    char name[NAMES_SIZE];
+    names_archive(name, key);
+    *same = reader_is_at(&merge->stored, volume->dirfd, name);
+    TRY(progress_step(volume->progress, error));
+    if (*same)
+        return B10_REASON_OK;
     switch (names_open_archive(&now, volume, key, &found)) {
     case B10_REASON_OK:
         *same = strcmp(now.manifest.token, merge->stored.manifest.token) == 0;

@@ -32,13 +32,13 @@ static enum b10_reason describe(struct save *save, const char *token, struct b10
     manifest_release(&save->manifest);
     if (save->merge.plan == MERGE_ADD)
         merge_take_books(&save->merge, &save->manifest);
-    return describe_archive(&save->manifest, save->settings, &save->identity, &save->tree, token,
+    return describe_archive(&save->manifest, save->settings, &save->identity, &save->gather.tree, token,
                             error);
 }
 
 /* What others will read is read back before they can: its tail, its size, its token. */
-static enum b10_reason read_back(const struct save *save, const struct tempfile *file,
-                                 uint64_t size, struct b10_error *error)
+static enum b10_reason read_back(const struct save *save, struct tempfile *file, uint64_t size,
+                                 struct b10_error *error)
 {
     SCOPED(reader) struct reader written = READER_CLOSED;
     TRY(reader_open(&written, file->dirfd, file->name, file->name, error));
@@ -46,6 +46,7 @@ static enum b10_reason read_back(const struct save *save, const struct tempfile 
         strcmp(written.manifest.token, save->manifest.token) != 0)
         return error_set(error, B10_REASON_IO, "'%s/%s' does not read back as it was written",
                          save->volume.path, file->name);
+    tempfile_seen(file, &written.stat);
     return B10_REASON_OK;
 }
 
@@ -53,7 +54,7 @@ static void report_save(const struct save *save, const struct pack_counts *packe
 {
     const struct manifest_totals *totals = &save->manifest.totals;
     const struct manifest_totals *before = &save->merge.before; /* merged: what was there */
-    const struct scan_counts *scanned = &save->scanned;
+    const struct scan_counts *scanned = &save->gather.scanned;
     struct b10_report *report = save->report;
     report_token(report, save->manifest.token);
     report->archive_bytes = size;
@@ -78,11 +79,12 @@ static enum b10_reason write_archive(struct save *save, struct tempfile *file, u
     const unsigned threads = pool_threads(settings->threads, POOL_THREADS_MAX);
 
     TRY(writer_open(&writer, file->fd, save->report->archive, settings->max_cache_bytes,
-                    save->progress, &save->manifest, error));
+                    threads > 1, save->progress, &save->manifest, error));
     if (save->merge.plan == MERGE_ADD)
         TRY(merge_begin(&save->merge, writer, save->progress, error));
-    TRY(same_find(&save->tree, threads, &cancel, save->progress, error));
-    TRY(pack(&save->tree, writer, &save->manifest, settings->compression_level, threads, &cancel,
+    if (!save->gather.compares)
+        TRY(same_find(&save->gather.tree, threads, &cancel, save->progress, error));
+    TRY(pack(&save->gather.tree, writer, &save->manifest, settings->compression_level, threads, &cancel,
              save->progress, packed, error));
     if (save->merge.plan == MERGE_ADD)
         TRY(merge_end(&save->merge, &save->manifest, error));
@@ -95,7 +97,7 @@ static enum b10_reason write_archive(struct save *save, struct tempfile *file, u
 /* What a save packs, a load accepts. */
 static enum b10_reason require_loadable(const struct save *save, struct b10_error *error)
 {
-    const uint64_t bytes = save->tree.bytes;
+    const uint64_t bytes = save->gather.tree.bytes;
     if (bytes / UNPACKED_PER_PACKED > save->settings->max_cache_bytes)
         return error_set(error, B10_REASON_TOO_LARGE,
                          "'%s' holds %" PRIu64 " bytes, more than %d times MAX_CACHE_SIZE_MB",
@@ -194,19 +196,21 @@ static enum b10_reason save_archive(struct save *save, struct b10_error *error)
 {
     TRY(space_require(save->volume.dirfd, save->volume.path, 0, 1, save->settings->min_shared_bytes,
                       error));
-    TRY(progress_phase(save->progress, "scan", 0, 0, error));
-    TRY(scan_roots(save->settings, &save->tree, &save->scanned, save->log, save->progress, error));
-    return save->settings->save_mode == SAVE_MERGE ? save_merged(save, store_tree, error)
-                                                   : store_tree(save, error);
+    if (save->settings->save_mode == SAVE_MERGE)
+        return save_merged(save, store_tree, error);
+    TRY(gather_wait(&save->gather, error));
+    return store_tree(save, error);
 }
 
-/* A look before the lock costs little, and is mostly the last. Merging, the turn is taken when it is
- * clear that there is something to add. */
+/* A look before the lock costs little, and is mostly the last. What is here is gathered meanwhile.
+ * Merging, the turn is taken when it is clear that there is something to add. */
 static enum b10_reason save_in_turn(struct save *save, struct b10_error *error)
 {
     const enum save_mode mode = save->settings->save_mode;
     if (mode == SAVE_IF_ABSENT)
         TRY(saving_look(save, error));
+    TRY(gather_begin(&save->gather, save->settings, mode != SAVE_MERGE, save->log, save->progress,
+                     error));
     if (mode != SAVE_MERGE)
         TRY(saving_take_turn(save, error));
     if (mode == SAVE_IF_ABSENT)
@@ -244,7 +248,7 @@ enum b10_reason save_cache(const struct settings *settings, struct log *log,
                         .identity = IDENTITY_NONE,
                         .volume = VOLUME_CLOSED,
                         .turn = TURN_NONE,
-                        .tree = TREE_EMPTY,
+                        .gather = GATHER_NONE,
                         .manifest = MANIFEST_EMPTY,
                         .merge = MERGE_NONE};
     report_destination(report, settings->local_dir);

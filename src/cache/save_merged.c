@@ -19,15 +19,16 @@ static bool is_known_as_damaged(const struct save *save)
 static enum b10_reason plan_merge(struct save *save, struct b10_error *error)
 {
     merge_release(&save->merge);
-    missing_forget(&save->tree);
     TRY(saving_look(save, error));
+    TRY(gather_wait(&save->gather, error));
+    missing_forget(&save->gather.tree);
     if (save->merge.stored.fd < 0)
         return B10_REASON_OK;
     if (is_known_as_damaged(save)) {
         reader_close(&save->merge.stored);
         return B10_REASON_OK;
     }
-    return merge_plan(&save->merge, &save->tree, save->settings->max_cache_bytes, save->progress,
+    return merge_plan(&save->merge, &save->gather.tree, save->settings->max_cache_bytes, save->progress,
                       error);
 }
 
@@ -56,7 +57,7 @@ static enum b10_reason merge_once(struct save *save,
     if (store(save, &found) != B10_REASON_TOO_LARGE || save->merge.plan != MERGE_ADD)
         return error_copy(error, &found);
     log_info(save->log, "%s; only what it lacks is published", found.message);
-    merge_go_alone(&save->merge, &save->tree);
+    merge_go_alone(&save->merge, &save->gather.tree);
     return store(save, error);
 }
 

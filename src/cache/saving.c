@@ -8,11 +8,11 @@
 
 void saving_guard(struct save *save)
 {
+    gather_release(&save->gather);
     watchdog_stop(save->watchdog);
     turn_release(&save->turn);
     identity_release(&save->identity);
     volume_close(&save->volume);
-    tree_release(&save->tree);
     manifest_release(&save->manifest);
     merge_release(&save->merge);
 }

@@ -11,7 +11,7 @@
 
 #include "cache/identity.h"
 #include "cache/merge.h"
-#include "cache/scan.h"
+#include "cache/gather.h"
 #include "cache/turn.h"
 #include "cache/watchdog.h"
 
@@ -24,10 +24,9 @@ struct save {
     struct volume volume;      /* owned */
     struct turn turn;          /* owned: the right to write, once it was taken */
     struct watchdog *watchdog; /* owned: as long as that */
-    struct tree tree;          /* owned: what is here */
+    struct gather gather;      /* owned: what is here */
     struct manifest manifest;  /* owned: what is written */
     struct merge merge;        /* owned: with what is there */
-    struct scan_counts scanned;
     char name[NAMES_SIZE]; /* of the archive */
     bool has_turn;
     bool is_offered; /* publishing has begun: a failure from then on is that of what was written */

@@ -19,6 +19,7 @@ struct scan {
     const char *origin;         /* its path */
     bool whole;                 /* roots nested in it are part of what is asked for */
     struct scan_counts *counts; /* NULL: nobody asks */
+    const struct cancel *cancel; /* NULL: none */
     struct progress *progress;  /* NULL: none */
     struct walk *walk;          /* owned */
     struct walk_entry entry;
@@ -127,6 +128,7 @@ static enum b10_reason scan_next(struct scan *scan, bool *found, struct b10_erro
     for (;;) {
         TRY(walk_next(scan->walk, &scan->entry, found, error));
         progress_moved(scan->progress);
+        TRY(cancel_check(scan->cancel, error));
         TRY(progress_tick(scan->progress, error));
         if (!*found || !S_ISLNK(scan->entry.stat.st_mode))
             return B10_REASON_OK;
@@ -274,7 +276,8 @@ static enum b10_reason begin_further(struct scan *scan, int *root, bool *more,
 static enum b10_reason scan_further(const struct settings *settings,
                                     const struct settings_root *further, struct tree *tree,
                                     struct scan_counts *counts, struct log *log,
-                                    struct progress *progress, struct b10_error *error)
+                                    const struct cancel *cancel, struct progress *progress,
+                                    struct b10_error *error)
 {
     SCOPED(fd) int root = -1;
     SCOPED(scan)
@@ -282,12 +285,14 @@ static enum b10_reason scan_further(const struct settings *settings,
                         .name = further->name,
                         .origin = further->path,
                         .counts = counts,
+                        .cancel = cancel,
                         .progress = progress};
     struct b10_error found = ERROR_NONE;
     bool more = false;
     enum b10_reason reason = begin_further(&scan, &root, &more, &found);
     if (reason == B10_REASON_NO_MEMORY)
         return error_copy(error, &found);
+    TRY(cancel_check(cancel, error));
     TRY(progress_check(progress, error));
     if (reason == B10_REASON_ABSENT && further->automatic)
         return B10_REASON_OK;
@@ -302,14 +307,15 @@ static enum b10_reason scan_further(const struct settings *settings,
 }
 
 static enum b10_reason scan_main(const struct settings *settings, struct tree *tree,
-                                 struct scan_counts *counts, struct progress *progress,
-                                 struct b10_error *error)
+                                 struct scan_counts *counts, const struct cancel *cancel,
+                                 struct progress *progress, struct b10_error *error)
 {
     SCOPED(fd) int root = -1;
     TRY(open_root(&root, settings->local_dir, error));
     if (root >= 0) {
         SCOPED(scan) struct scan scan = main_scan(settings, progress);
         scan.counts = counts;
+        scan.cancel = cancel;
         bool more;
         TRY(scan_open(&scan, root, error));
         TRY(scan_next(&scan, &more, error));
@@ -324,12 +330,13 @@ static enum b10_reason scan_main(const struct settings *settings, struct tree *t
 }
 
 enum b10_reason scan_roots(const struct settings *settings, struct tree *tree,
-                           struct scan_counts *counts, struct log *log, struct progress *progress,
-                           struct b10_error *error)
+                           struct scan_counts *counts, struct log *log, const struct cancel *cancel,
+                           struct progress *progress, struct b10_error *error)
 {
-    TRY(scan_main(settings, tree, counts, progress, error));
+    TRY(scan_main(settings, tree, counts, cancel, progress, error));
     for (size_t i = 0; i < settings->root_count; i++)
-        TRY(scan_further(settings, &settings->roots[i], tree, counts, log, progress, error));
+        TRY(scan_further(settings, &settings->roots[i], tree, counts, log, cancel, progress,
+                         error));
     if (counts->left_out_unsafe > 0)
         log_warn(log, "%llu entries are left out: links out of their root, or names too long",
                  (unsigned long long)counts->left_out_unsafe);

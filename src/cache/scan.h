@@ -25,10 +25,11 @@ MUST_CHECK enum b10_reason scan_has_files(const struct settings *settings, bool 
                                           struct progress *progress, struct b10_error *error);
 
 /* Everything, main root first, then further roots by name. NOTHING_LOCAL when the main root holds
- * no file. */
+ * no file. `cancel` (NULL: nothing) stops it. */
 MUST_CHECK enum b10_reason scan_roots(const struct settings *settings, struct tree *tree,
                                       struct scan_counts *counts, struct log *log,
-                                      struct progress *progress, struct b10_error *error);
+                                      const struct cancel *cancel, struct progress *progress,
+                                      struct b10_error *error);
 
 /* Files and bytes of the main root and what lies inside it (further roots nested in it included),
  * for get_cache_info. */

@@ -29,11 +29,17 @@ enum b10_reason tempfile_sync(struct tempfile *file, struct b10_error *error)
     return io_fsync(file->fd, file->name, error);
 }
 
+void tempfile_seen(struct tempfile *file, const struct stat *stat)
+{
+    file->written = *stat;
+    file->is_known = true;
+}
+
 enum b10_reason tempfile_close(struct tempfile *file, struct b10_error *error)
 {
     if (file->fd < 0)
         return B10_REASON_OK;
-    if (fstat(file->fd, &file->written) != 0)
+    if (!file->is_known && fstat(file->fd, &file->written) != 0)
         return error_errno(error, errno, "cannot read the state of '%s'", file->name);
     return io_close(&file->fd, file->name, error);
 }

@@ -28,7 +28,8 @@ struct tempfile {
     bool exists;                 /* the temporary name is ours and still there */
     char token[TOKEN_TEXT_SIZE]; /* the random part of the name */
     char name[256];              /* temporary name, relative to dirfd */
-    struct stat written;         /* the file as it was closed */
+    bool is_known;               /* `written` says which file it is */
+    struct stat written;
 };
 
 #define TEMPFILE_NONE                                                                              \
@@ -43,6 +44,9 @@ MUST_CHECK enum b10_reason tempfile_begin(struct tempfile *file, int dirfd, cons
 
 /* fsync. */
 MUST_CHECK enum b10_reason tempfile_sync(struct tempfile *file, struct b10_error *error);
+
+/* It was opened by its name, and looked like this: close need not look itself. */
+void tempfile_seen(struct tempfile *file, const struct stat *stat);
 
 /* Closes it, its close checked: on a network the last write may fail, or hang, only there. Whoever
  * must not publish any more once a call has hung looks between this and publish. OK when closed. */

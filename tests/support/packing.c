@@ -77,7 +77,7 @@ enum b10_reason packing_write(struct packing_case *test, int fd, struct b10_erro
     SCOPED(writer) struct writer *writer = NULL;
     if (!test->skip_same)
         TRY(same_find(&test->tree, test->threads, &test->cancel, test->progress, error));
-    TRY(writer_open(&writer, fd, "the archive", test->size_limit, test->progress, &test->manifest,
+    TRY(writer_open(&writer, fd, "the archive", test->size_limit, true, test->progress, &test->manifest,
                     error));
     TRY(pack(&test->tree, writer, &test->manifest, test->level, test->threads, &test->cancel,
              test->progress, &test->counts, error));

@@ -31,7 +31,7 @@ static enum b10_reason write_merged(struct packing_case *here, struct reader *st
     for (size_t i = 0; i < here->tree.root_count; i++)
         TRY(manifest_add_root(manifest, here->tree.roots[i].name, here->tree.roots[i].origin,
                               error));
-    TRY(writer_open(&writer, fd, "merged", UINT64_MAX, NULL, manifest, error));
+    TRY(writer_open(&writer, fd, "merged", UINT64_MAX, false, NULL, manifest, error));
     TRY(append_members(writer, stored, index, NULL, error));
     TRY(same_find(&here->tree, 2, &here->cancel, NULL, error));
     TRY(pack(&here->tree, writer, manifest, 1, 2, &here->cancel, NULL, &here->counts, error));

@@ -55,6 +55,21 @@ static void an_archive_tells_what_is_in_it(void **state)
     forge_release(&forge);
 }
 
+static void another_file_under_the_name_is_noticed(void **state)
+{
+    struct forge forge;
+    struct scratch *scratch = *state;
+    make(scratch, &forge);
+    SCOPED(reader) struct reader reader = READER_CLOSED;
+    must_open(scratch, &reader);
+    assert_true(reader_is_at(&reader, scratch->fd, ARCHIVE));
+    assert_false(reader_is_at(&reader, scratch->fd, "absent"));
+    forge_save(&forge, scratch_path(scratch, "same bytes"));
+    assert_int_equal(renameat(scratch->fd, "same bytes", scratch->fd, ARCHIVE), 0);
+    assert_false(reader_is_at(&reader, scratch->fd, ARCHIVE));
+    forge_release(&forge);
+}
+
 static void runs_hold_every_frame_once_and_read_its_bytes(void **state)
 {
     struct forge forge;
@@ -294,6 +309,7 @@ int main(void)
 #define READER(test) cmocka_unit_test_setup_teardown(test, scratch_setup, scratch_teardown)
     const struct CMUnitTest tests[] = {
         READER(an_archive_tells_what_is_in_it),
+        READER(another_file_under_the_name_is_noticed),
         READER(runs_hold_every_frame_once_and_read_its_bytes),
         READER(a_plan_can_leave_frames_out),
         READER(the_index_is_read_and_checked),

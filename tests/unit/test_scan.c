@@ -65,7 +65,7 @@ static void assert_scan(struct host *host, struct scan_counts *counts, const cha
 {
     SCOPED(tree) struct tree tree = TREE_EMPTY;
     *counts = (struct scan_counts){0};
-    if (scan_roots(&host->settings, &tree, counts, &host->log, NULL, &error) != B10_REASON_OK)
+    if (scan_roots(&host->settings, &tree, counts, &host->log, NULL, NULL, &error) != B10_REASON_OK)
         fail_msg("%s", error.message);
     char text[4096] = "";
     for (size_t i = 0; i < tree.item_count; i++) {
@@ -114,7 +114,7 @@ static void locks_and_temporaries_do_not_count(void **state)
     assert_int_equal(mkfifo(scratch_path(*state, "local/k/fifo"), 0600), 0);
     assert_false(has_files(&host));
     SCOPED(tree) struct tree tree = TREE_EMPTY;
-    assert_int_equal(scan_roots(&host.settings, &tree, &counts, &host.log, NULL, &error),
+    assert_int_equal(scan_roots(&host.settings, &tree, &counts, &host.log, NULL, NULL, &error),
                      B10_REASON_NOTHING_LOCAL);
     scratch_text(*state, "local/k/k.cubin", "x");
     assert_scan(&host, &counts, "inductor:k inductor:k/k.cubin ");
@@ -188,13 +188,13 @@ static void an_absent_or_empty_main_root_holds_nothing(void **state)
     SCOPED(tree) struct tree tree = TREE_EMPTY;
     host_init(&host, *state);
     assert_false(has_files(&host));
-    assert_int_equal(scan_roots(&host.settings, &tree, &counts, &host.log, NULL, &error),
+    assert_int_equal(scan_roots(&host.settings, &tree, &counts, &host.log, NULL, NULL, &error),
                      B10_REASON_NOTHING_LOCAL);
     assert_non_null(strstr(error.message, host.settings.local_dir));
     scratch_mkdir(*state, "local/only/directories");
     assert_false(has_files(&host));
     SCOPED(tree) struct tree second = TREE_EMPTY;
-    assert_int_equal(scan_roots(&host.settings, &second, &counts, &host.log, NULL, &error),
+    assert_int_equal(scan_roots(&host.settings, &second, &counts, &host.log, NULL, NULL, &error),
                      B10_REASON_NOTHING_LOCAL);
     uint64_t files;
     uint64_t bytes;
@@ -210,7 +210,7 @@ static void files_of_further_roots_alone_are_nothing_to_save(void **state)
     host_init(&host, *state);
     add_root(&host, "more", "more", false);
     scratch_text(*state, "more/x", "x");
-    assert_int_equal(scan_roots(&host.settings, &tree, &counts, &host.log, NULL, &error),
+    assert_int_equal(scan_roots(&host.settings, &tree, &counts, &host.log, NULL, NULL, &error),
                      B10_REASON_NOTHING_LOCAL);
 }
 
@@ -250,7 +250,7 @@ static void names_beyond_the_limits_are_counted_and_left_out(void **state)
     scratch_text(*state, file, "x");
     SCOPED(tree) struct tree tree = TREE_EMPTY;
     counts = (struct scan_counts){0};
-    assert_int_equal(scan_roots(&host.settings, &tree, &counts, &host.log, NULL, &error), 0);
+    assert_int_equal(scan_roots(&host.settings, &tree, &counts, &host.log, NULL, NULL, &error), 0);
     assert_int_equal(tree.files, 2);
     /* The directory `e` is the 256th component; what is in it is too deep. */
     assert_int_equal(counts.left_out_unsafe, 1);
@@ -307,7 +307,7 @@ static void without_permission(void *context)
     struct tree tree = TREE_EMPTY;
     bool found;
     sandbox_drop_root();
-    CHECK(scan_roots(&host->settings, &tree, &counts, &host->log, NULL, &error) == B10_REASON_OK);
+    CHECK(scan_roots(&host->settings, &tree, &counts, &host->log, NULL, NULL, &error) == B10_REASON_OK);
     CHECK(counts.roots_left_out == 1);
     CHECK(counts.left_out_changed == 1);
     CHECK(tree.files == 1);
@@ -349,7 +349,7 @@ static void a_scan_can_be_cancelled(void **state)
         scratch_text(*state, name, "x");
     }
     struct progress progress = {.fn = say_stop};
-    assert_int_equal(scan_roots(&host.settings, &tree, &counts, &host.log, &progress, &error),
+    assert_int_equal(scan_roots(&host.settings, &tree, &counts, &host.log, NULL, &progress, &error),
                      B10_REASON_CANCELLED);
 }
 

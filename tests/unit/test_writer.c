@@ -57,9 +57,24 @@ static int writing_teardown(void **state)
 
 static void begin(struct writing *writing, uint64_t size_limit)
 {
-    assert_int_equal(writer_open(&writing->writer, writing->fd, "a", size_limit, NULL,
+    assert_int_equal(writer_open(&writing->writer, writing->fd, "a", size_limit, false, NULL,
                                  &writing->manifest, NULL),
                      0);
+}
+
+static void begin_at(struct writing *writing, int fd, bool is_behind)
+{
+    assert_int_equal(writer_open(&writing->writer, fd, "a", UINT64_MAX, is_behind, NULL,
+                                 &writing->manifest, NULL),
+                     0);
+}
+
+/* For the next writer. */
+static void again(struct writing *writing)
+{
+    writer_guard(&writing->writer);
+    manifest_release(&writing->manifest);
+    writing->manifest = (struct manifest)MANIFEST_EMPTY;
 }
 
 /* A members frame of one member and `size` compressed bytes. */
@@ -229,13 +244,14 @@ static void a_full_volume_is_no_space(void **state)
     struct b10_error error = ERROR_NONE;
     SCOPED(fd) int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
     assert_true(full >= 0);
-    assert_int_equal(writer_open(&writing->writer, full, "a", UINT64_MAX, NULL, &writing->manifest,
-                                 NULL),
-                     0);
-    enum b10_reason reason = B10_REASON_OK;
-    for (int i = 0; i < 3 && reason == B10_REASON_OK; i++)
-        reason = put_frame(writing, WRITER_PIECE_SIZE, &error);
-    assert_int_equal(reason, B10_REASON_NO_SPACE);
+    for (int is_behind = 0; is_behind <= 1; is_behind++) {
+        begin_at(writing, full, is_behind);
+        enum b10_reason reason = B10_REASON_OK;
+        for (int i = 0; i < 3 && reason == B10_REASON_OK; i++)
+            reason = put_frame(writing, WRITER_PIECE_SIZE, &error);
+        assert_int_equal(reason, B10_REASON_NO_SPACE);
+        again(writing);
+    }
 }
 
 static void a_volume_that_fails_is_io(void **state)
@@ -244,10 +260,31 @@ static void a_volume_that_fails_is_io(void **state)
     struct b10_error error = ERROR_NONE;
     int pipes[2];
     assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
-    assert_int_equal(writer_open(&writing->writer, pipes[0], "a", UINT64_MAX, NULL,
-                                 &writing->manifest, NULL),
-                     0);
-    assert_int_equal(put_frame(writing, 2 * WRITER_PIECE_SIZE, &error), B10_REASON_IO);
+    for (int is_behind = 0; is_behind <= 1; is_behind++) {
+        begin_at(writing, pipes[0], is_behind);
+        assert_int_equal(put_frame(writing, 2 * WRITER_PIECE_SIZE, &error), B10_REASON_IO);
+        assert_string_equal(error.message, "cannot write 'a': Bad file descriptor");
+        again(writing);
+    }
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
+/* Nobody reads the pipe until the first piece has been taken. */
+static void the_next_piece_is_filled_while_one_is_written(void **state)
+{
+    struct writing *writing = *state;
+    int pipes[2];
+    assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+    begin_at(writing, pipes[1], true);
+    assert_int_equal(put_frame(writing, WRITER_PIECE_SIZE + 1, NULL), 0);
+    char part[4096];
+    for (size_t left = WRITER_PIECE_SIZE; left > 0;) {
+        const ssize_t got = read(pipes[0], part, left < sizeof(part) ? left : sizeof(part));
+        assert_true(got > 0);
+        left -= (size_t)got;
+    }
+    again(writing);
     close(pipes[0]);
     close(pipes[1]);
 }
@@ -285,6 +322,7 @@ int main(void)
         WRITING_TEST(an_archive_of_exactly_the_limit_is_allowed_one_byte_more_is_not),
         WRITING_TEST(a_full_volume_is_no_space),
         WRITING_TEST(a_volume_that_fails_is_io),
+        WRITING_TEST(the_next_piece_is_filled_while_one_is_written),
         WRITING_TEST(a_frame_beyond_the_formats_limit_is_refused),
         WRITING_TEST(no_archive_has_more_frames_than_a_reader_accepts),
     };
