@@ -382,11 +382,13 @@ typedef struct b10_prune_rules {
 
 /* What became of an archive. */
 typedef enum b10_prune_outcome {
-    B10_PRUNE_KEPT = 0,    /* no rule is against it, or it is this environment's */
-    B10_PRUNE_CHOSEN = 1,  /* dry run: it would be removed */
-    B10_PRUNE_REMOVED = 2, /* with what had been set aside of its key, and its marks */
-    B10_PRUNE_BUSY = 3,    /* stays: somebody saves its key */
-    B10_PRUNE_FAILED = 4,  /* stays: see reason */
+    B10_PRUNE_KEPT = 0,   /* no rule is against it, or it is this environment's */
+    B10_PRUNE_CHOSEN = 1, /* dry run: it would be removed */
+    B10_PRUNE_REMOVED =
+        2,              /* with what had been set aside of its key, and its marks; reason ABSENT: by
+                              somebody else meanwhile, and not counted */
+    B10_PRUNE_BUSY = 3, /* stays: somebody saves its key, or has replaced it meanwhile */
+    B10_PRUNE_FAILED = 4, /* stays: see reason */
     B10_PRUNE_FORCE32 = 0x7fffffff
 } b10_prune_outcome;
 

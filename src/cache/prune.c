@@ -92,21 +92,29 @@ static void remove_companions(const struct prune *prune, const char *key)
     }
 }
 
-static bool is_still(const struct prune *prune, const struct listed *listed)
+/* ABSENT: somebody else removed it. */
+static enum b10_reason require_same(const struct prune *prune, const struct listed *listed,
+                                    struct b10_error *error)
 {
     struct stat now;
-    return volume_look(&prune->volume, listed->entry.filename, &now) == 0 && S_ISREG(now.st_mode) &&
-           now.st_mtim.tv_sec == listed->modified.tv_sec &&
-           now.st_mtim.tv_nsec == listed->modified.tv_nsec &&
-           (uint64_t)now.st_size == listed->entry.size_bytes;
+    const int failed = volume_look(&prune->volume, listed->entry.filename, &now);
+    if (failed == ENOENT)
+        return error_set(error, B10_REASON_ABSENT, "it is gone already");
+    if (failed != 0)
+        return error_errno(error, failed, "cannot look at '%s/%s'", prune->volume.path,
+                           listed->entry.filename);
+    if (!S_ISREG(now.st_mode) || now.st_mtim.tv_sec != listed->modified.tv_sec ||
+        now.st_mtim.tv_nsec != listed->modified.tv_nsec ||
+        (uint64_t)now.st_size != listed->entry.size_bytes)
+        return error_set(error, B10_REASON_IN_PROGRESS, "it was replaced meanwhile");
+    return B10_REASON_OK;
 }
 
 static enum b10_reason remove_locked(const struct prune *prune, const struct listed *listed,
                                      struct lockfile *lock, struct b10_error *error)
 {
     const struct volume *volume = &prune->volume;
-    if (!is_still(prune, listed))
-        return error_set(error, B10_REASON_IN_PROGRESS, "it was replaced meanwhile");
+    TRY(require_same(prune, listed, error));
     TRY(lockfile_still_ours(lock, prune->progress, error));
     if (unlinkat(volume->dirfd, listed->entry.filename, 0) != 0)
         return error_errno(error, errno, "cannot remove '%s/%s'", volume->path,
@@ -125,6 +133,19 @@ static enum b10_reason remove_archive(const struct prune *prune, const struct li
     return remove_locked(prune, listed, &lock, error);
 }
 
+static uint32_t outcome_of(enum b10_reason reason)
+{
+    switch (reason) {
+    case B10_REASON_OK:
+    case B10_REASON_ABSENT:
+        return B10_PRUNE_REMOVED;
+    case B10_REASON_IN_PROGRESS:
+        return B10_PRUNE_BUSY;
+    default:
+        return B10_PRUNE_FAILED;
+    }
+}
+
 /* One that cannot be removed is no reason to leave the others. */
 static enum b10_reason prune_one(struct prune *prune, size_t index, struct b10_prune_list *list,
                                  struct b10_error *error)
@@ -134,14 +155,13 @@ static enum b10_reason prune_one(struct prune *prune, size_t index, struct b10_p
     const enum b10_reason reason = remove_archive(prune, &prune->listed[index], &found);
     TRY(progress_check(prune->progress, error));
     one->reason = (uint32_t)reason;
+    one->outcome = outcome_of(reason);
     if (reason == B10_REASON_OK) {
-        one->outcome = B10_PRUNE_REMOVED;
         list->removed++;
         list->removed_bytes += one->size_bytes;
-        return B10_REASON_OK;
+    } else if (one->outcome != B10_PRUNE_REMOVED) {
+        log_warn(prune->log, "'%s' stays: %s", one->filename, found.message);
     }
-    one->outcome = reason == B10_REASON_IN_PROGRESS ? B10_PRUNE_BUSY : B10_PRUNE_FAILED;
-    log_warn(prune->log, "'%s' stays: %s", one->filename, found.message);
     return B10_REASON_OK;
 }
 
