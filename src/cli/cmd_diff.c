@@ -69,8 +69,10 @@ static void print_total(const b10_diff_list *list)
     putchar('\n');
 }
 
-static void print_text(const b10_diff_list *list)
+static void print_text(const struct session *session, const void *what)
 {
+    const b10_diff_list *list = what;
+    (void)session;
     struct group group = {0};
     while (next_group(list, &group))
         print_group(list, &group);
@@ -79,11 +81,11 @@ static void print_text(const b10_diff_list *list)
 
 /* ---- JSON ---- */
 
-static void add_list(struct document *document, const b10_diff_list *list)
+static void add_list(struct document *document, const void *what)
 {
     const b10_diff_list nothing = B10_INIT(b10_diff_list);
     struct group group = {0};
-    const b10_diff_list *known = list != NULL ? list : &nothing;
+    const b10_diff_list *known = what != NULL ? what : &nothing;
     document_text(document, "environment_key", known->environment_key);
     document_text(document, "archive", known->archive);
     document_count(document, "local_files", known->local_files);
@@ -110,17 +112,11 @@ static enum exit_code run_diff(struct session *session)
     OperationStatus status = b10_diff(session->config, &session->callbacks, &list, &error);
     if (list != NULL && list->new_files > 0)
         session->found = EXIT_CODE_NEW;
-    enum exit_code code = session_code(session, status, &error);
-    progress_bar_clear(&session->bar);
-    if (session->options->json) {
-        struct document *document = session_document(session, status, &error);
-        add_list(document, list);
-        code = session_print(session, document, status, &error);
-    } else if (list == NULL) {
-        session_explain(session, status, &error);
-    } else if (!session->options->quiet) {
-        print_text(list);
-    }
+    const struct answer answer = {.what = list,
+                                  .add = add_list,
+                                  .print = print_text,
+                                  .quiet_hides = true};
+    const enum exit_code code = session_answer(session, status, &error, &answer);
     b10_diff_list_free(list);
     return code;
 }

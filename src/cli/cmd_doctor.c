@@ -43,11 +43,12 @@ static void print_summary(const b10_check_list *list)
         puts(list->load_only ? ": fit for loads only" : ": fit");
 }
 
-static void print_text(const b10_check_list *list, bool quiet)
+static void print_text(const struct session *session, const void *what)
 {
+    const b10_check_list *list = what;
     for (size_t i = 0; i < list->total; i++) {
         const b10_check *check = b10_check_list_at(list, i);
-        if (!quiet || check->verdict != B10_VERDICT_OK)
+        if (!session->options->quiet || check->verdict != B10_VERDICT_OK)
             print_check(check);
     }
     print_summary(list);
@@ -62,10 +63,9 @@ static void add_check(struct document *row, const b10_check *check)
     document_message(row, "message", check->message);
 }
 
-static enum exit_code print_json(const struct session *session, const b10_check_list *list,
-                                 OperationStatus status, const b10_error *error)
+static void add_list(struct document *document, const void *what)
 {
-    struct document *document = session_document(session, status, error);
+    const b10_check_list *list = what;
     document_text(document, "verdict", list != NULL ? verdict_name(list->verdict) : NULL);
     document_flag(document, "b10fs_enabled", list != NULL && list->b10fs_enabled);
     document_flag(document, "load_only", list != NULL && list->load_only);
@@ -73,7 +73,6 @@ static enum exit_code print_json(const struct session *session, const b10_check_
     document_list(document, "checks");
     for (size_t i = 0; list != NULL && i < list->total; i++)
         add_check(document_row(document), b10_check_list_at(list, i));
-    return session_print(session, document, status, error);
 }
 
 static enum exit_code run_doctor(struct session *session)
@@ -83,13 +82,8 @@ static enum exit_code run_doctor(struct session *session)
     OperationStatus status = b10_doctor(session->config, &session->callbacks, &list, &error);
     if (list != NULL && list->verdict == B10_VERDICT_FAIL)
         session->found = EXIT_CODE_UNFIT;
-    enum exit_code code = session_code(session, status, &error);
-    if (session->options->json)
-        code = print_json(session, list, status, &error);
-    else if (list != NULL)
-        print_text(list, session->options->quiet);
-    else
-        session_explain(session, status, &error);
+    const struct answer answer = {.what = list, .add = add_list, .print = print_text};
+    const enum exit_code code = session_answer(session, status, &error, &answer);
     b10_check_list_free(list);
     return code;
 }

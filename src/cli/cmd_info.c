@@ -33,8 +33,10 @@ static void print_amount(const char *name, bool exists, uint64_t files, const ch
         printf("%-18s%s\n", name, "none");
 }
 
-static void print_text(const b10_cache_info *info)
+static void print_text(const struct session *session, const void *what)
 {
+    const b10_cache_info *info = what;
+    (void)session;
     char text[TEXT_SIZE];
     print_field("environment key", info->environment_key);
     print_field("detected by", info->detection);
@@ -50,8 +52,9 @@ static void print_text(const b10_cache_info *info)
         print_field("created", text_time(info->b10fs_created_time, text));
 }
 
-static void add_info(struct document *document, const b10_cache_info *info)
+static void add_info(struct document *document, const void *what)
 {
+    const b10_cache_info *info = what;
     document_text(document, "environment_key", info->environment_key);
     document_text(document, "detection", info->detection);
     document_flag(document, "b10fs_enabled", info->b10fs_enabled);
@@ -74,16 +77,8 @@ static enum exit_code run_info(struct session *session)
     b10_cache_info info = B10_INIT(b10_cache_info);
     b10_error error = B10_INIT(b10_error);
     OperationStatus status = b10_info(session->config, &session->callbacks, &info, &error);
-    if (session->options->json) {
-        struct document *document = session_document(session, status, &error);
-        add_info(document, &info);
-        return session_print(session, document, status, &error);
-    }
-    if (status == B10_SUCCESS)
-        print_text(&info);
-    else
-        session_explain(session, status, &error);
-    return session_code(session, status, &error);
+    return session_answer(session, status, &error,
+                          &(struct answer){.what = &info, .add = add_info, .print = print_text});
 }
 
 const struct command command_info = {

@@ -21,8 +21,9 @@ static void print_entry(const b10_cache_entry *entry)
     putchar('\n');
 }
 
-static void print_text(const struct session *session, const b10_cache_list *list)
+static void print_text(const struct session *session, const void *what)
 {
+    const b10_cache_list *list = what;
     char directory[B10_PATH_SIZE];
     char count[TEXT_SIZE];
     if (list->total_caches > 0)
@@ -53,8 +54,9 @@ static void add_entry(struct document *row, const b10_cache_entry *entry)
 }
 
 /* The same shape always: without a list, no caches. */
-static void add_list(struct document *document, const b10_cache_list *list)
+static void add_list(struct document *document, const void *what)
 {
+    const b10_cache_list *list = what;
     document_text(document, "current_environment", list != NULL ? list->current_environment : NULL);
     document_flag(document, "current_cache_exists", list != NULL && list->current_cache_exists);
     document_flag(document, "b10fs_enabled", list != NULL && list->b10fs_enabled);
@@ -64,26 +66,13 @@ static void add_list(struct document *document, const b10_cache_list *list)
         add_entry(document_row(document), b10_cache_list_at(list, i));
 }
 
-static enum exit_code print_json(struct session *session, const b10_cache_list *list,
-                                 OperationStatus status, const b10_error *error)
-{
-    struct document *document = session_document(session, status, error);
-    add_list(document, list);
-    return session_print(session, document, status, error);
-}
-
 static enum exit_code run_list(struct session *session)
 {
     b10_cache_list *list = NULL;
     b10_error error = B10_INIT(b10_error);
     OperationStatus status = b10_list(session->config, &session->callbacks, &list, &error);
-    enum exit_code code = session_code(session, status, &error);
-    if (session->options->json)
-        code = print_json(session, list, status, &error);
-    else if (status == B10_SUCCESS)
-        print_text(session, list);
-    else
-        session_explain(session, status, &error);
+    const struct answer answer = {.what = list, .add = add_list, .print = print_text};
+    const enum exit_code code = session_answer(session, status, &error, &answer);
     b10_cache_list_free(list);
     return code;
 }

@@ -84,8 +84,10 @@ static const char *outcome_name(uint32_t outcome)
     return outcome < sizeof names / sizeof names[0] ? names[outcome] : "unknown";
 }
 
-static void print_text(const b10_prune_list *list)
+static void print_text(const struct session *session, const void *what)
 {
+    const b10_prune_list *list = what;
+    (void)session;
     char text[TEXT_SIZE];
     char size[TEXT_SIZE];
     for (size_t i = 0; i < list->total; i++) {
@@ -103,8 +105,9 @@ static void print_text(const b10_prune_list *list)
     printf("%s\n", text_count(list->total, "cache", "caches", text));
 }
 
-static void add_list(struct document *document, const b10_prune_list *list)
+static void add_list(struct document *document, const void *what)
 {
+    const b10_prune_list *list = what;
     document_flag(document, "dry_run", list != NULL && list->dry_run);
     document_count(document, "removed", list != NULL ? list->removed : 0);
     document_count(document, "removed_bytes", list != NULL ? list->removed_bytes : 0);
@@ -142,17 +145,11 @@ static enum exit_code run_prune(struct session *session)
         status = b10_prune(session->config, &session->callbacks, &rules, &list, &error);
     if (has_failures(list))
         session->found = EXIT_CODE_FAILED;
-    enum exit_code code = session_code(session, status, &error);
-    progress_bar_clear(&session->bar);
-    if (session->options->json) {
-        struct document *document = session_document(session, status, &error);
-        add_list(document, list);
-        code = session_print(session, document, status, &error);
-    } else if (list == NULL) {
-        session_explain(session, status, &error);
-    } else if (!session->options->quiet) {
-        print_text(list);
-    }
+    const struct answer answer = {.what = list,
+                                  .add = add_list,
+                                  .print = print_text,
+                                  .quiet_hides = true};
+    const enum exit_code code = session_answer(session, status, &error, &answer);
     b10_prune_list_free(list);
     return code;
 }

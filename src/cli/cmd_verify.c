@@ -16,8 +16,10 @@ static void print_field(const char *name, const char *value)
     putchar('\n');
 }
 
-static void print_text(const b10_verify_report *result)
+static void print_text(const struct session *session, const void *what)
 {
+    const b10_verify_report *result = what;
+    (void)session;
     char text[TEXT_SIZE];
     char size[TEXT_SIZE];
     fputs("intact: ", stdout);
@@ -40,8 +42,9 @@ static void print_text(const b10_verify_report *result)
     printf(", format %" PRIu32 "\n", result->format);
 }
 
-static void add_result(struct document *document, const b10_verify_report *result)
+static void add_result(struct document *document, const void *what)
 {
+    const b10_verify_report *result = what;
     document_text(document, "archive", result->archive);
     document_text(document, "environment_key", result->environment_key);
     document_count(document, "format", result->format);
@@ -65,17 +68,11 @@ static enum exit_code run_verify(struct session *session)
     b10_error error = B10_INIT(b10_error);
     OperationStatus status = b10_verify(session->config, &session->callbacks,
                                         session->options->operand, &result, &error);
-    progress_bar_clear(&session->bar);
-    if (session->options->json) {
-        struct document *document = session_document(session, status, &error);
-        add_result(document, &result);
-        return session_print(session, document, status, &error);
-    }
-    if (status != B10_SUCCESS)
-        session_explain(session, status, &error);
-    else if (!session->options->quiet)
-        print_text(&result);
-    return session_code(session, status, &error);
+    const struct answer answer = {.what = &result,
+                                  .add = add_result,
+                                  .print = print_text,
+                                  .quiet_hides = true};
+    return session_answer(session, status, &error, &answer);
 }
 
 const struct command command_verify = {

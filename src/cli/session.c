@@ -248,6 +248,22 @@ enum exit_code session_print(const struct session *session, struct document *doc
     return session_code(session, status, error);
 }
 
+enum exit_code session_answer(struct session *session, OperationStatus status,
+                              const b10_error *error, const struct answer *answer)
+{
+    progress_bar_clear(&session->bar);
+    if (session->options->json) {
+        struct document *document = session_document(session, status, error);
+        answer->add(document, answer->what);
+        return session_print(session, document, status, error);
+    }
+    if (status != B10_SUCCESS)
+        session_explain(session, status, error);
+    else if (!session->options->quiet || !answer->quiet_hides)
+        answer->print(session, answer->what);
+    return session_code(session, status, error);
+}
+
 enum exit_code session_bad_usage(const struct options *options)
 {
     print_line(B10_LOG_ERROR, options->problem, NULL);

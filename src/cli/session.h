@@ -40,6 +40,20 @@ struct document *session_document(const struct session *session, OperationStatus
 enum exit_code session_print(const struct session *session, struct document *document,
                              OperationStatus status, const b10_error *error);
 
+/* What a command answers. */
+struct answer {
+    const void *what; /* borrowed */
+    /* Adds it to the object of --json; also where the command failed. */
+    void (*add)(struct document *document, const void *what);
+    /* Prints it as text, after SUCCESS; unless --quiet was given, where quiet_hides. */
+    void (*print)(const struct session *session, const void *what);
+    bool quiet_hides;
+};
+
+/* The end of most commands: the answer, as JSON or text, or why there is none; the exit code. */
+enum exit_code session_answer(struct session *session, OperationStatus status,
+                              const b10_error *error, const struct answer *answer);
+
 /* A command line that cannot be followed: one line on stderr, and an object with reason USAGE
  * when --json was given. */
 enum exit_code session_bad_usage(const struct options *options);

@@ -95,21 +95,33 @@ void summary_add_report(struct document *document, const b10_report *report)
     document_seconds(document, "seconds", report->wall_ns);
 }
 
+struct summary {
+    enum summary_kind kind;
+    const b10_report *report;
+};
+
+static void add_summary(struct document *document, const void *what)
+{
+    const struct summary *summary = what;
+    summary_add_report(document, summary->report);
+}
+
+static void print_summary(const struct session *session, const void *what)
+{
+    const struct summary *summary = what;
+    (void)session;
+    print_sentence(summary->kind, summary->report);
+    print_remarks(summary->report);
+}
+
 enum exit_code summary_print(struct session *session, enum summary_kind kind,
                              OperationStatus status, const b10_report *report,
                              const b10_error *error)
 {
-    progress_bar_clear(&session->bar);
-    if (session->options->json) {
-        struct document *document = session_document(session, status, error);
-        summary_add_report(document, report);
-        return session_print(session, document, status, error);
-    }
-    if (status != B10_SUCCESS) {
-        session_explain(session, status, error);
-    } else if (!session->options->quiet) {
-        print_sentence(kind, report);
-        print_remarks(report);
-    }
-    return session_code(session, status, error);
+    const struct summary summary = {.kind = kind, .report = report};
+    const struct answer answer = {.what = &summary,
+                                  .add = add_summary,
+                                  .print = print_summary,
+                                  .quiet_hides = true};
+    return session_answer(session, status, error, &answer);
 }
