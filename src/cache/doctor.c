@@ -93,6 +93,7 @@ enum b10_reason doctor_examine(const struct settings *settings, struct b10_check
         findings_add(findings, "enabled", B10_VERDICT_WARN,
                      "BASETEN_FS_ENABLED is off: nothing is loaded or saved until it is on");
     TRY(doctor_volume(findings, settings, progress, error));
+    TRY(doctor_search(findings, settings, progress, error));
     TRY(doctor_host(findings, settings, progress, error));
     *list = &HEAP_TAKE(findings)->list;
     return B10_REASON_OK;

@@ -2,6 +2,7 @@
  * it, and looks at the local side, so that an operator reads in words what would fail later.
  *
  *     doctor_examine ──▶ doctor_volume: directory, every operation of a save, space ──▶ doctor_latency
+ *                    ├─▶ doctor_search: the directories of B10_READ_DIRS
  *                    └─▶ doctor_host:   local directory, space, noexec, LOCAL_WORK_DIR, a compiler
  *
  * On the volume it makes files `.b10-doctor-probe.<32 hex>.tmp` and removes them on every path; those
@@ -24,9 +25,11 @@ MUST_CHECK enum b10_reason doctor_examine(const struct settings *settings,
                                           struct b10_check_list **list, struct progress *progress,
                                           struct b10_error *error);
 
-/* Its parts (doctor_volume.c, doctor_latency.c, doctor_host.c): they fail only when the operation must stop, out of
+/* Its parts (doctor_volume.c, doctor_latency.c, doctor_search.c, doctor_host.c): they fail only when the operation must stop, out of
  * memory, or for a setting that contradicts another. */
 MUST_CHECK enum b10_reason doctor_volume(struct findings *findings, const struct settings *settings,
+                                         struct progress *progress, struct b10_error *error);
+MUST_CHECK enum b10_reason doctor_search(struct findings *findings, const struct settings *settings,
                                          struct progress *progress, struct b10_error *error);
 MUST_CHECK enum b10_reason doctor_host(struct findings *findings, const struct settings *settings,
                                        struct progress *progress, struct b10_error *error);
@@ -34,7 +37,7 @@ MUST_CHECK enum b10_reason doctor_host(struct findings *findings, const struct s
 MUST_CHECK enum b10_reason doctor_latency(struct findings *findings, const struct volume *volume,
                                           bool writable, struct b10_error *error);
 
-enum { DOCTOR_NAME_SIZE = 64 };
+enum { DOCTOR_SLOW_MS = 100, DOCTOR_NAME_SIZE = 64 };
 
 /* A fresh name for a file on the volume. */
 MUST_CHECK enum b10_reason doctor_name(char name[DOCTOR_NAME_SIZE], struct b10_error *error);

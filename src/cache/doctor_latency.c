@@ -9,7 +9,7 @@
 #include "cache/doctor.h"
 #include "fs/dirs.h"
 
-enum { ROUNDS = 5, SLOW_MS = 100 };
+enum { ROUNDS = 5 };
 
 enum timed { CREATE, WRITE, SYNC, STAT, READ, RENAME, LIST, REMOVE, TIMED_COUNT };
 
@@ -95,9 +95,11 @@ static void judge_latencies(struct timing *timing)
         const double ms = (double)timing->ns[i][middle] / 1e6;
         char name[64];
         snprintf(name, sizeof(name), "latency.%s", names[i]);
-        findings_add(timing->findings, name, ms > SLOW_MS ? B10_VERDICT_WARN : B10_VERDICT_OK, "%s",
-                     ms > SLOW_MS ? "slow: loads and saves work, and spend their time waiting"
-                                  : "median of a few");
+        findings_add(timing->findings, name,
+                     ms > DOCTOR_SLOW_MS ? B10_VERDICT_WARN : B10_VERDICT_OK, "%s",
+                     ms > DOCTOR_SLOW_MS
+                         ? "slow: loads and saves work, and spend their time waiting"
+                         : "median of a few");
         findings_measure(timing->findings, ms, "ms");
     }
 }

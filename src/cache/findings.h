@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 
-enum { FINDINGS_MOST = 40 };
+enum { FINDINGS_MOST = 64 };
 
 struct findings {
     struct b10_check_list list; /* its checks are those below */

@@ -98,6 +98,14 @@ enum b10_reason volume_open(struct volume *volume, const struct settings *settin
                       error);
 }
 
+enum b10_reason volume_open_further(struct volume *volume, const struct settings *settings,
+                                    size_t number, struct progress *progress,
+                                    struct b10_error *error)
+{
+    return open_named(volume, further_variable, settings->read_dirs[number], settings, false,
+                      progress, error);
+}
+
 /* ---- the search path ---- */
 
 /* One that does not exist, or cannot be used, is no failure of the others; *first keeps the first. */

@@ -47,6 +47,11 @@ MUST_CHECK enum b10_reason volume_open(struct volume *volume, const struct setti
                                        bool create, struct progress *progress,
                                        struct b10_error *error);
 
+/* The same of the directory with that number in B10_READ_DIRS. */
+MUST_CHECK enum b10_reason volume_open_further(struct volume *volume,
+                                               const struct settings *settings, size_t number,
+                                               struct progress *progress, struct b10_error *error);
+
 /* Opens the directory by name again: IO unless it is still the same one (a volume that was
  * unmounted meanwhile would leave a file on the container's own disk). */
 MUST_CHECK enum b10_reason volume_confirm(const struct volume *volume, struct b10_error *error);

@@ -4,14 +4,23 @@
 #include "cli/session.h"
 #include "cli/text.h"
 
-static const char *const settings[] = {"BASETEN_FS_ENABLED", "B10FS_CACHE_DIR",
-                                       "B10_CACHE_KIND",     "TORCHINDUCTOR_CACHE_DIR",
-                                       "VLLM_CACHE_ROOT",    "XDG_CACHE_HOME",
-                                       "SGLANG_CACHE_DIR",   "B10_LOCAL_PREFIXES",
-                                       "LOCAL_WORK_DIR",     "MIN_LOCAL_SPACE_MB",
-                                       "MIN_B10FS_SPACE_MB", "B10_SAVE_MODE",
-                                       "B10_GPU_PROBE",      "B10_SAVE_TIMEOUT_SECONDS",
-                                       "B10_LOG_LEVEL",      NULL};
+static const char *const settings[] = {"BASETEN_FS_ENABLED",
+                                       "B10FS_CACHE_DIR",
+                                       "B10_CACHE_KIND",
+                                       "TORCHINDUCTOR_CACHE_DIR",
+                                       "VLLM_CACHE_ROOT",
+                                       "XDG_CACHE_HOME",
+                                       "SGLANG_CACHE_DIR",
+                                       "B10_LOCAL_PREFIXES",
+                                       "B10_READ_DIRS",
+                                       "LOCAL_WORK_DIR",
+                                       "MIN_LOCAL_SPACE_MB",
+                                       "MIN_B10FS_SPACE_MB",
+                                       "B10_SAVE_MODE",
+                                       "B10_GPU_PROBE",
+                                       "B10_SAVE_TIMEOUT_SECONDS",
+                                       "B10_LOG_LEVEL",
+                                       NULL};
 
 static const char *verdict_name(uint32_t verdict)
 {
@@ -92,7 +101,8 @@ const struct command command_doctor = {
     .name = "doctor",
     .summary = "try whether volume and host are fit for a cache",
     .about = "Tries in the shared directory, with files of its own that it removes, every "
-             "operation that a load or a save needs, and how long each takes; looks at the local "
+             "operation that a load or a save needs, and how long each takes; looks at the "
+             "directories of B10_READ_DIRS, the local "
              "directory, free space, and for a C++ compiler. One line a check: OK; WARN: works, "
              "with less than it could have; FAIL: something will not work. Exit code 7 if a check "
              "failed. With --quiet only what is not OK.",

@@ -354,6 +354,71 @@ static void a_contradiction_is_an_error_and_no_finding(void **state)
     replica_release(&replica);
 }
 
+/* ---- the search path ---- */
+
+static void directories_of_the_search_path_are_looked_at_and_left_as_they_are(void **state)
+{
+    const struct scratch *scratch = *state;
+    struct replica replica;
+    char value[600];
+    begin(&replica, scratch);
+    scratch_text(scratch, "org/k.v1.tar.zst", "not ours");
+    snprintf(value, sizeof(value), "%s,%s", scratch_path(scratch, "org"),
+             scratch_path(scratch, "nowhere"));
+    replica_set(&replica, "b10_read_dirs", value);
+    b10_check_list *list = examine(&replica);
+    expect(list, "read.directory", B10_VERDICT_OK, "/org'");
+    const b10_check *first = find(list, "read.directory");
+    assert_true(first->value >= 0);
+    assert_string_equal(first->unit, "ms");
+    assert_string_equal(first[1].name, "read.directory");
+    assert_int_equal(first[1].verdict, B10_VERDICT_WARN);
+    assert_non_null(strstr(first[1].message, "/nowhere'"));
+    assert_int_equal(list->verdict, B10_VERDICT_WARN); /* never more */
+    assert_int_equal(scratch_count(scratch, "org"), 1);
+    assert_false(scratch_exists(scratch, "nowhere"));
+    b10_check_list_free(list);
+    replica_release(&replica);
+}
+
+IN_SANDBOX(a_search_directory_that_cannot_be_listed_is_told)
+{
+    struct replica replica;
+    begin(&replica, context);
+    scratch_mkdir(context, "org");
+    CHECK(chmod(scratch_path(context, "org"), 0711) == 0);
+    CHECK(chmod(scratch_path(context, "volume"), 0777) == 0);
+    CHECK(chmod(scratch_path(context, "."), 0755) == 0);
+    if (geteuid() != 0)
+        sandbox_skip("becoming another user needs root");
+    sandbox_drop_root();
+    replica_set(&replica, "b10_read_dirs", scratch_path(context, "org"));
+    b10_check_list *list = examine(&replica);
+    expect(list, "read.directory", B10_VERDICT_WARN, "/org': Permission denied");
+    b10_check_list_free(list);
+    replica_release(&replica);
+}
+
+static void every_directory_of_a_full_search_path_has_its_check(void **state)
+{
+    struct replica replica;
+    char value[600] = "";
+    size_t count = 0;
+    begin(&replica, *state);
+    for (int i = 0; i < 16; i++) {
+        char one[40];
+        snprintf(one, sizeof(one), "%s/nowhere/%d", i > 0 ? "," : "", i);
+        strcat(value, one);
+    }
+    replica_set(&replica, "b10_read_dirs", value);
+    b10_check_list *list = examine(&replica);
+    for (size_t i = 0; i < list->total; i++)
+        count += strcmp(b10_check_list_at(list, i)->name, "read.directory") == 0;
+    assert_int_equal(count, 16);
+    b10_check_list_free(list);
+    replica_release(&replica);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
 
 int main(void)
@@ -375,6 +440,9 @@ int main(void)
         TEST(a_local_directory_that_cannot_be_written_fails),
         TEST(a_compiler_is_found_in_the_path_or_by_its_variable),
         TEST(a_contradiction_is_an_error_and_no_finding),
+        TEST(directories_of_the_search_path_are_looked_at_and_left_as_they_are),
+        TEST(a_search_directory_that_cannot_be_listed_is_told),
+        TEST(every_directory_of_a_full_search_path_has_its_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
