@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/guard.h"
+#include "cache/prune.h"
 #include "support/replica.h"
 
 enum { DAY = 24 * 60 * 60 };
@@ -313,16 +315,22 @@ static void on_log(void *user, b10_log_level level, const char *line)
         meanwhile->happens(meanwhile->scratch);
 }
 
+/* By the module itself, which logs at once: b10_prune hands its lines over to the caller's thread. */
 static b10_prune_list *prune_while(struct replica *replica,
                                    void (*happens)(const struct scratch *scratch))
 {
     struct meanwhile meanwhile = {replica->scratch, "/first.v1.tar.zst'", happens};
+    struct log log = {.fn = on_log, .user = &meanwhile};
+    const b10_prune_rules rules = {.max_age_s = DAY};
+    SCOPED(settings) struct settings settings = SETTINGS_NONE;
+    SCOPED(given) struct given *given = NULL;
+    b10_prune_list *list = NULL;
     init(replica, replica->scratch);
-    replica->options.log = on_log;
-    replica->options.log_user = &meanwhile;
     store(replica->scratch, "first", 1000, 3 * DAY);
     store(replica->scratch, "second", 1000, 2 * DAY);
-    b10_prune_list *list = prune(replica, (b10_prune_rules){.max_age_s = DAY});
+    assert_int_equal(given_take(&given, replica_config(replica), NULL), B10_REASON_OK);
+    assert_int_equal(settings_read(&settings, given, SETTINGS_VOLUME, &log, NULL), B10_REASON_OK);
+    assert_int_equal(prune_archives(&settings, &rules, &list, &log, NULL, NULL), B10_REASON_OK);
     assert_false(has(replica->scratch, "first"));
     return list;
 }
