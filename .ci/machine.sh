@@ -44,12 +44,15 @@ PYTHON
 # What the library and the command are built from.
 build_packages=(build-essential cmake ninja-build pkg-config libarchive-dev libzstd-dev libsodium-dev libjansson-dev)
 
-# What torch.compile needs beside them on a CPU.
-python_packages=(python3-dev python3-venv)
+# What torch.compile needs beside them on a CPU (it asks openssl for the digest of a header).
+python_packages=(python3-dev python3-venv openssl)
+
+# What vLLM for the CPU needs beside these.
+vllm_packages=(libnuma1)
 
 # What the tests use beside them.
 test_packages=(libcmocka-dev libseccomp-dev strace xfsprogs e2fsprogs busybox clang clang-format clang-tidy llvm
     libclang-rt-14-dev libarchive-tools squashfs-tools zstd git btrfs-progs spin
     qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross
     iproute2 libfuse3-dev fuse3 moosefs-master moosefs-chunkserver moosefs-client moosefs-cli sshfs openssh-sftp-server socat
-    nginx-light openssl libcurl4 systemd python3-yaml)
+    nginx-light libcurl4 systemd python3-yaml)

@@ -1,18 +1,24 @@
-"""What is tried. Each case is a function of the laboratory; what it checks is a statement."""
+"""What is tried. Each case is a function of the laboratory; what it checks is a statement.
+
+Cases are tried once. What they have shown to be a warm start can be tried again, in rounds that interleave it with
+starts on untouched caches: seconds of one session compare, those of two do not.
+"""
 import json
 import os
 import shutil
 import signal
 import subprocess
+from dataclasses import dataclass
 
 from sessions import Failed, Session, wait_for
-from start import ALONE, BACKGROUND, READY_S, RUN, Place, Volume
+from start import ALONE, BACKGROUND, READY_S, RUN, Group, Outcome, Place, Volume
 
 NEW_FILES = 3  # that a start may compile although everything was loaded: vLLM measures and tunes anew
 # vLLM 0.32 on the CPU says this of every cache, an untouched one as well, and then finds the compiled parts of the model in it.
 ITS_OWN_REFUSAL = "'function' object has no attribute 'finalize_loading'"
 UNKNOWN_UID = 54321
 COMMAND_S = 120
+UNTOUCHED = "untouched"
 SLOW_SAVE = {"B10_COMPRESSION_LEVEL": "19", "B10_THREADS": "1"}
 
 
@@ -20,14 +26,33 @@ class Skipped(Exception):
     """This machine cannot do that; the text says why."""
 
 
+@dataclass
+class Origin:
+    """The cold start of a group: its caches stay where they were made."""
+    place: Place
+    outcome: Outcome
+
+
+@dataclass
+class Warm:
+    """A kind of warm start: with which line, from which volume, as whom."""
+    name: str
+    how: str
+    group: Group
+    volume: Volume
+    uid: int = None
+
+
 class Lab:
     """The starts of one session, the first of which many cases build upon."""
 
     def __init__(self, starter, models):
-        self.starter, self.models = starter, models
-        self.outcomes, self.failures = [], []
-        self._volumes, self._places = {}, 0
-        self._cold, self._cold_tried = None, False
+        self.starter = starter
+        self.first, self.second = Group("model 1", models[0]), Group("model 2", models[1])
+        self.no_aot = Group("model 1, no AOT", models[0], {"VLLM_USE_AOT_COMPILE": "0"})
+        self.outcomes, self.failures, self.kinds = [], [], []
+        self._volumes, self._places, self._origins = {}, 0, {}
+        self._cold_tried = False
 
     def check(self, holds, statement):
         if not holds:
@@ -43,16 +68,6 @@ class Lab:
         self._places += 1
         return Place(self.starter.scratch / f"place{self._places}", uid)
 
-    def start(self, name, how, place=None, volume=None, model=0, settings=None):
-        """One start, noted for the table. A place that is not given is a new one, gone afterwards."""
-        here = place or self.place()
-        try:
-            outcome = self.starter.start(name, how, here, self.models[model], volume, settings)
-        finally:
-            if place is None:
-                here.remove()
-        return self.note(outcome)
-
     def note(self, outcome):
         engine = "?" if outcome.engine_s is None else f"{outcome.engine_s:.1f}"
         print(f"    {outcome.name}: engine {engine} s, ready after {outcome.ready_s:.1f} s"
@@ -61,19 +76,51 @@ class Lab:
         self.check(outcome.engine_s is not None, f"{outcome.name}: its log says how long the engine took")
         return outcome
 
-    def cold(self):
-        """The cold start with `run`: where and what it was. Its archive is the volume `shared`; `five` gets a copy."""
-        if self._cold is None:
+    def cold(self, name, group, volume, how=RUN):
+        """The first start of a group, whose caches stay untouched from now on."""
+        place = self.place()
+        outcome = self.note(self.starter.start(name, how, place, group, volume))
+        self._origins[group.name] = Origin(place, outcome)
+        return outcome
+
+    def origin(self):
+        """The cold start of the first model. Its archive is the volume `shared`; `five` gets a copy."""
+        if self.first.name not in self._origins:
             if self._cold_tried:
                 raise Failed("the cold start had failed")
             self._cold_tried = True
-            place, volume = self.place(), self.volume("shared")
-            outcome = self.start("cold run", RUN, place, volume)
-            self._cold = place, outcome
-            self.check_cold(outcome, volume)
+            volume = self.volume("shared")
+            self.check_cold(self.cold("cold run", self.first, volume), volume)
             for archive in volume.archives():
                 shutil.copy2(archive, self.volume("five").folder)
-        return self._cold
+        return self._origins[self.first.name]
+
+    def untouched(self, group):
+        """Another start where the first one was, without any cache tool: the bound of the warm ones."""
+        origin = self._origins[group.name]
+        outcome = self.note(self.starter.start(UNTOUCHED, ALONE, origin.place, group))
+        self.check(outcome.answer == origin.outcome.answer, "untouched: the model answers the same")
+        self.check(outcome.refusals() <= {ITS_OWN_REFUSAL}, f"untouched: vLLM takes its own cache: {outcome.refusals()}")
+
+    def warm(self, kind, again=True):
+        """One start of a kind, in a place of its own. `again`: further rounds try it, too."""
+        if again and kind not in self.kinds:
+            self.kinds.append(kind)
+        place = self.place(kind.uid)
+        try:
+            outcome = self.note(self.starter.start(kind.name, kind.how, place, kind.group, kind.volume))
+        finally:
+            place.remove()
+        self.check_warm(outcome, kind.volume, self._origins[kind.group.name].outcome.answer)
+        return outcome
+
+    def round(self):
+        """Every kind once more, an untouched start before every second one of a group."""
+        for group in (self.first, self.no_aot, self.second):
+            for number, kind in enumerate(kind for kind in self.kinds if kind.group is group):
+                if number % 2 == 0:
+                    self.untouched(group)
+                self.warm(kind)
 
     def command(self, *arguments, environment):
         done = subprocess.run([self.starter.command, *arguments], env=environment, capture_output=True, text=True,
@@ -118,36 +165,35 @@ class Lab:
 
 def cold(lab):
     """Nothing on the volume, `run`."""
-    lab.cold()
+    lab.origin()
 
 
 def untouched(lab):
-    """The second start where the first one was, without any cache tool: the bound of all the others."""
-    place, first = lab.cold()
-    outcome = lab.start("untouched", ALONE, place)
-    lab.check(outcome.answer == first.answer, "untouched: the model answers the same")
-    lab.check(outcome.refusals() <= {ITS_OWN_REFUSAL}, f"untouched: vLLM takes its own cache: {outcome.refusals()}")
+    """The second start where the first one was, without any cache tool."""
+    lab.origin()
+    lab.untouched(lab.first)
 
 
 def run(lab):
     """`b10-compile-cache run -- server`, loaded elsewhere."""
-    _, first = lab.cold()
-    lab.check_warm(lab.start("warm run", RUN, volume=lab.volume("shared")), lab.volume("shared"), first.answer)
+    lab.origin()
+    lab.warm(Warm("warm run", RUN, lab.first, lab.volume("shared")))
 
 
 def background(lab):
     """`b10-compile-cache & server`, loaded elsewhere while the server starts."""
-    _, first = lab.cold()
-    lab.check_warm(lab.start("warm background", BACKGROUND, volume=lab.volume("shared")), lab.volume("shared"),
-                   first.answer)
+    lab.origin()
+    lab.warm(Warm("warm background", BACKGROUND, lab.first, lab.volume("shared")))
 
 
 def background_cold(lab):
     """The same with a volume of its own: what the background saves serves the background."""
-    volume = lab.volume("background")
-    first = lab.start("cold background", BACKGROUND, volume=volume)
-    lab.check_cold(first, volume)
-    lab.check_warm(lab.start("warm background, own volume", BACKGROUND, volume=volume), volume, first.answer)
+    lab.origin()
+    volume, place = lab.volume("background"), lab.place()
+    outcome = lab.note(lab.starter.start("cold background", BACKGROUND, place, lab.first, volume))
+    place.remove()
+    lab.check_cold(outcome, volume)
+    lab.warm(Warm("warm background, own volume", BACKGROUND, lab.first, volume))
 
 
 def user(lab):
@@ -160,30 +206,26 @@ def user(lab):
             subprocess.run([*place.prefix(), program, "--version"], check=True, capture_output=True, timeout=COMMAND_S)
         except (OSError, subprocess.CalledProcessError) as error:
             raise Skipped(f"another user may not execute {program}") from error
-    _, first = lab.cold()
-    volume = lab.volume("shared")
+    place.remove()
+    lab.origin()
     for how in (RUN, BACKGROUND):
-        place = lab.place(UNKNOWN_UID)
-        lab.check_warm(lab.start(f"warm {how}, another user", how, place, volume), volume, first.answer)
-        place.remove()
+        lab.warm(Warm(f"warm {how}, another user", how, lab.first, lab.volume("shared"), UNKNOWN_UID))
 
 
 def no_aot(lab):
     """VLLM_USE_AOT_COMPILE=0: nearly everything lies in <tmp>/torchinductor_<user>."""
-    settings, volume, place = {"VLLM_USE_AOT_COMPILE": "0"}, lab.volume("no-aot"), lab.place()
-    first = lab.start("cold run, no AOT", RUN, place, volume, settings=settings)
-    lab.check_cold(first, volume)
-    lab.start("untouched, no AOT", ALONE, place, settings=settings)
+    volume = lab.volume("no-aot")
+    lab.check_cold(lab.cold("cold run, no AOT", lab.no_aot, volume), volume)
+    lab.untouched(lab.no_aot)
     for how in (RUN, BACKGROUND):
-        lab.check_warm(lab.start(f"warm {how}, no AOT", how, volume=volume, settings=settings), volume, first.answer)
-    place.remove()
+        lab.warm(Warm(f"warm {how}, no AOT", how, lab.no_aot, volume))
 
 
 def killed(lab):
     """The flow is killed in the middle of its save; the server goes on, and the next save is fine."""
-    place, first = lab.cold()
+    place = lab.origin().place
     volume = lab.volume("killed")
-    with lab.starter.running("save killed", ALONE, place, lab.models[0], volume) as (server, outcome, environment):
+    with lab.starter.running("save killed", ALONE, place, lab.first, volume) as (server, outcome, environment):
         lab.note(outcome)
         log, report = lab.starter.scratch / "logs/flow.log", place.folder / "flow.json"
         flow = [lab.starter.command, "--report", report]
@@ -198,7 +240,7 @@ def killed(lab):
         lab.check(code == 0 and save.get("status") == "SUCCESS" and save.get("reason") == "OK",
                   f"save killed: the next one is done: {save}")
         lab.check_volume("save killed", volume)
-    lab.check_warm(lab.start("warm run, after the killed save", RUN, volume=volume), volume, first.answer)
+    lab.warm(Warm("warm run, after the killed save", RUN, lab.first, volume))
 
 
 def half_written(volume):
@@ -207,30 +249,29 @@ def half_written(volume):
 
 def second_model(lab):
     """Another model on the same volume: compiled once, added, and neither makes the other cold."""
-    _, first = lab.cold()
+    stored = lab.origin().outcome.part("save").get("files", 0)
     volume = lab.volume("shared")
-    second = lab.start("cold run, second model", RUN, volume=volume, model=1)
-    save = second.part("save")
-    lab.check(second.report.get("new_files", 0) > NEW_FILES, f"second model: it compiles: {second.report}")
-    lab.check(save.get("status") == "SUCCESS" and save.get("merged_files", 0) >= first.part("save").get("files", 0),
+    outcome = lab.cold("cold run, second model", lab.second, volume)
+    save = outcome.part("save")
+    lab.check(outcome.report.get("new_files", 0) > NEW_FILES, f"second model: it compiles: {outcome.report}")
+    lab.check(save.get("status") == "SUCCESS" and save.get("merged_files", 0) >= stored,
               f"second model: added to what was there: {save}")
     lab.check_volume("second model", volume)
-    for model, of in enumerate((first, second)):
-        outcome = lab.start(f"warm run, model {model + 1} of 2", RUN, volume=volume, model=model)
-        lab.check_warm(outcome, volume, of.answer)
+    lab.warm(Warm("warm run, first model of two", RUN, lab.first, volume))
+    lab.untouched(lab.second)
+    lab.warm(Warm("warm run, second model of two", RUN, lab.second, volume))
 
 
 def five(lab):
     """Five replicas, one after the other: they stop publishing."""
-    place, first = lab.cold()
-    volume = lab.volume("five")
+    lab.origin()
+    kind = Warm("warm run, five in a row", RUN, lab.first, lab.volume("five"))
     publishes = 0
     for number in range(5):
-        outcome = lab.start(f"warm run {number + 1} of 5", RUN, volume=volume)
-        lab.check_warm(outcome, volume, first.answer)
+        outcome = lab.warm(kind, again=False)
         publishes += outcome.publishes
         if number % 2 == 1:  # the bound once more: the machine may have become slower
-            lab.start("untouched", ALONE, place)
+            lab.untouched(lab.first)
     lab.check(publishes <= 2, f"five: at most two publishes, not {publishes}")
     lab.check(outcome.publishes == 0, "five: the last one has nothing to add")
 
@@ -241,12 +282,12 @@ CASES = {"cold": cold, "untouched": untouched, "run": run, "background": backgro
 QUICK = ["cold", "run", "background"]
 
 
-def attempt(lab, name):
+def attempt(lab, name, what, act):
     """True: it passed; False: it failed; None: it was skipped. Says why."""
-    print(f"{name}: {CASES[name].__doc__}", flush=True)
+    print(f"{name}: {what}", flush=True)
     lab.failures = []
     try:
-        CASES[name](lab)
+        act(lab)
     except Skipped as reason:
         print(f"SKIPPED: {name}: {reason}", flush=True)
         return None

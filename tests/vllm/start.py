@@ -69,10 +69,19 @@ class Volume:
 
 
 @dataclass
+class Group:
+    """Starts that may be compared with each other: one model with one set of settings."""
+    name: str
+    model: Path
+    settings: dict = field(default_factory=dict)
+
+
+@dataclass
 class Outcome:
     """What a start has shown."""
     name: str
     how: str
+    group: str  # with which others it may be compared
     log: Path
     engine_s: float = None  # "init engine took"; None: its log does not say
     ready_s: float = None   # from the start of the first process until the server answered
@@ -99,7 +108,7 @@ class Starter:
     """Starts replicas of one vLLM with one command; everything lies below a scratch folder."""
 
     def __init__(self, python, command, scratch):
-        self.python, self.command, self.scratch = python, command, scratch
+        self.python, self.command, self.scratch, self._starts = python, command, scratch, 0
         (scratch / "logs").mkdir()
 
     def environment(self, place, port, volume, settings):
@@ -122,14 +131,15 @@ class Starter:
         return server
 
     @contextmanager
-    def running(self, name, how, place, model, volume=None, settings=None):
+    def running(self, name, how, place, group, volume=None):
         """A server that is ready: its session, its outcome so far, and its environment. Killed at the end."""
-        port = free_port()
-        log = self.scratch / "logs" / f"{name.replace(' ', '-')}.log"
+        port, model = free_port(), group.model
+        self._starts += 1
+        log = self.scratch / "logs" / f"{self._starts:03}-{name.replace(' ', '-').replace(',', '')}.log"
         report = place.folder / "report.json"
         report.unlink(missing_ok=True)
-        environment = self.environment(place, port, volume, settings or {})
-        outcome = Outcome(name, how, log)
+        environment = self.environment(place, port, volume, group.settings)
+        outcome = Outcome(name, how, group.name, log)
         line = place.prefix() + self._line(how, self._server(model, port), report)
         begun = time.monotonic()
         with Session(line, environment, log, place.folder) as session:
@@ -139,10 +149,10 @@ class Starter:
             outcome.read_engine()
             yield session, outcome, environment
 
-    def start(self, name, how, place, model, volume=None, settings=None):
+    def start(self, name, how, place, group, volume=None):
         """One life of a replica: ready, answered, saved, asked to end, ended."""
         before = volume and volume.state()
-        with self.running(name, how, place, model, volume, settings) as (session, outcome, _):
+        with self.running(name, how, place, group, volume) as (session, outcome, _):
             report = place.folder / "report.json"
             if how == BACKGROUND:
                 wait_for(lambda: is_whole(report), SAVED_S, "the flow has ended")
