@@ -3,6 +3,7 @@ from statistics import median
 
 from benchmark.merging import FULL, MERGE
 from benchmark.peers import BSDTAR, LIBRARY, LIMIT, PYPI, SLOW_TAR, TAR
+from benchmark.safety import WITH, WITHOUT
 from benchmark.statistics import ratio
 
 # tree, operation, slower, faster, sign, bound
@@ -55,6 +56,9 @@ def figures(results):
         add("archive of R: size / that of tar --zstd", "≤", 0.5, " ×", size[LIBRARY] / size[TAR])
         seconds = {name: [answer["seconds"] for answer in trees["R"]["merge"][name]] for name in (FULL, MERGE)}
         add(f"{MERGE}, R / {FULL}", "≤", 0.35, " ×", ratio(seconds[MERGE], seconds[FULL]))
+        for operation, answers in trees["R"]["safety"].items():
+            seconds = {name: [answer["seconds"] for answer in answers[name]] for name in (WITH, WITHOUT)}
+            add(f"{operation} R: {WITH} / {WITHOUT}", "≤", 1.03, " ×", ratio(seconds[WITH], seconds[WITHOUT]))
     for case, seconds in results["latency"].items():
         add(case, "≤", 5, " ms", median(seconds) * 1e3)
     if "memory" in results:

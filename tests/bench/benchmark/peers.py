@@ -41,6 +41,13 @@ class Peers:
         self._measured = programs.path("measured")
         self.slow_volume = programs.path("faultfs")
 
+    def path(self, name):
+        return self._programs.path(name)
+
+    def program(self, program, operation, local):
+        """A program that is called like programs/library.c."""
+        return self._expect(measure([program, operation], settings(local)))
+
     def library(self, operation, local, **extra):
         return measure([self._programs.path("library"), operation], settings(local) | extra)
 

@@ -12,6 +12,7 @@ from benchmark.volumes import quietly
 BENCH = Path(__file__).resolve().parent.parent
 ROOT = BENCH.parent.parent
 PEER = "b10-transfer==0.4.1"
+BARE_OF = ("job_run", "watchdog_start", "lockfile_acquire")
 
 
 class Programs:
@@ -40,6 +41,8 @@ class Programs:
         need("tar", "zstd", "bsdtar")
         for name in ("measured", "library", "write_limit"):
             self._compile(name)
+        self._link_static("whole")
+        self._link_static("bare", BENCH / "programs/bare.c", *(f"-Wl,--wrap={name}" for name in BARE_OF))
         self._download_peer()
 
     def path(self, name):
@@ -49,6 +52,13 @@ class Programs:
         objects = self.library_build / "src"
         quietly("cc", "-O2", "-std=c11", "-D_GNU_SOURCE", f"-I{ROOT / 'include'}", BENCH / "programs" / f"{name}.c",
                 "-o", self.path(name), "-pthread", f"-L{objects}", "-lb10transfer", f"-Wl,-rpath,{objects}")
+
+    def _link_static(self, name, *more):
+        """programs/library.c with the library's own objects, and what replaces some of them."""
+        libraries = quietly("pkg-config", "--libs", "libarchive", "libzstd", "libsodium", "jansson").split()
+        quietly("cc", "-O2", "-std=c11", "-D_GNU_SOURCE", f"-I{ROOT / 'include'}", f"-I{ROOT / 'src'}",
+                BENCH / "programs/library.c", *more, "-o", self.path(name), "-pthread",
+                self.library_build / "src/libb10_internal.a", *libraries, "-ldl", "-lm")
 
     def _download_peer(self):
         """Unpacks the wheel of the PyPI package into a folder of its own: its module has the name of ours."""
