@@ -29,32 +29,67 @@ static enum b10_reason copy_frame(struct writer *writer, const struct reader *st
     return writer_frame(writer, frame, data, error);
 }
 
-static enum b10_reason copy_run(struct writer *writer, const struct reader *stored,
-                                const struct reader_run *run, struct bytes *buffer,
-                                struct progress *progress, struct b10_error *error)
+static enum b10_reason copy_run(struct append *append, const struct reader_run *run,
+                                struct bytes *buffer, struct b10_error *error)
 {
+    const struct reader *stored = append->stored;
     const size_t end_frame = stored->manifest.frame_count - 1;
     const uint64_t *offsets = stored->offsets;
     TRY(reader_read(stored, run, buffer, error));
-    TRY(progress_step(progress, error));
+    TRY(progress_step(append->progress, error));
+    TRY(cancel_check(append->cancel, error));
     for (size_t i = run->first; i < run->first + run->count && i < end_frame; i++)
-        TRY(copy_frame(writer, stored, i, buffer->data + (offsets[i] - offsets[run->first]),
+        TRY(copy_frame(append->writer, stored, i, buffer->data + (offsets[i] - offsets[run->first]),
                        error));
-    progress_add(progress, buffer->size, 0);
-    return progress_tick(progress, error);
+    return B10_REASON_OK;
 }
 
-enum b10_reason append_members(struct writer *writer, const struct reader *stored,
-                               const struct bytes *index, struct progress *progress,
-                               struct b10_error *error)
+static enum b10_reason copy(struct append *append, struct b10_error *error)
 {
     SCOPED(heap) struct reader_run *runs = NULL;
     SCOPED(bytes) struct bytes buffer = BYTES_EMPTY;
     size_t count = 0;
-    TRY(progress_phase(progress, "merge", stored->offsets[stored->manifest.frame_count], 0, error));
-    TRY(writer_index(writer, index, stored->name, error));
-    TRY(reader_plan(stored, READER_RUN_SIZE, NULL, &runs, &count, error));
+    TRY(writer_index(append->writer, append->index, append->stored->name, error));
+    TRY(reader_plan(append->stored, READER_RUN_SIZE, NULL, &runs, &count, error));
     for (size_t i = 0; i < count; i++)
-        TRY(copy_run(writer, stored, &runs[i], &buffer, progress, error));
+        TRY(copy_run(append, &runs[i], &buffer, error));
     return B10_REASON_OK;
+}
+
+static void copy_aside(void *user)
+{
+    struct append *append = user;
+    progress_thread(append->progress, 1);
+    append->reason = copy(append, &append->failure);
+    progress_thread(append->progress, -1);
+}
+
+enum b10_reason append_begin(struct append *append, struct writer *writer,
+                             const struct reader *stored, const struct bytes *index, bool is_beside,
+                             const struct cancel *cancel, struct progress *progress,
+                             struct b10_error *error)
+{
+    *append = (struct append){.writer = writer,
+                              .stored = stored,
+                              .index = index,
+                              .cancel = cancel,
+                              .progress = progress,
+                              .failure = ERROR_NONE};
+    if (is_beside &&
+        background_start(&append->background, copy_aside, append, NULL) == B10_REASON_OK)
+        return B10_REASON_OK;
+    return copy(append, error);
+}
+
+enum b10_reason append_wait(struct append *append, struct b10_error *error)
+{
+    background_free(append->background);
+    append->background = NULL;
+    return append->reason == B10_REASON_OK ? B10_REASON_OK : error_copy(error, &append->failure);
+}
+
+void append_guard(struct append *append)
+{
+    background_free(append->background);
+    append->background = NULL;
 }

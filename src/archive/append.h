@@ -1,6 +1,7 @@
 /* The members of an archive that is there already, at the beginning of a new one.
  *
- *     append_books ──▶ append_members ──▶ pack: what is added ──▶ manifest_sort_directories ──▶ writer_finish
+ *     append_books ──▶ append_begin ──▶ pack: what is added ──▶ manifest_sort_directories ──▶ writer_finish
+ *                            └── (a thread: index, frames) ──▶ append_wait, before pack writes anything
  *
  * Frames are copied as they are, their digests checked, never decompressed; all but the end frame,
  * which stands alone for this. Frames, sliced members and roots keep their numbers, so the lines of
@@ -12,16 +13,41 @@
 
 #include "archive/reader.h"
 #include "archive/writer.h"
+#include "base/cancel.h"
 #include "base/progress.h"
+#include "par/background.h"
+
+struct append {
+    struct writer *writer; /* borrowed, like all of these; nobody else's until append_wait */
+    const struct reader *stored;
+    const struct bytes *index;
+    const struct cancel *cancel;
+    struct progress *progress;
+    struct background *background; /* owned; NULL: ended, or not begun */
+    enum b10_reason reason;
+    struct b10_error failure;
+};
+
+#define APPEND_NONE                                                                                \
+    {                                                                                              \
+        .writer = NULL                                                                             \
+    }
 
 /* Moves roots, directories, sliced members and totals from the manifest of the archive that is
  * there to the new one, which has none. */
 void append_books(struct manifest *manifest, struct manifest *stored);
 
-/* Copies frames and index lines. progress may be NULL; its phase becomes "merge". CORRUPT: a frame
- * is not what its digest says. */
-MUST_CHECK enum b10_reason append_members(struct writer *writer, const struct reader *stored,
-                                          const struct bytes *index, struct progress *progress,
-                                          struct b10_error *error);
+/* Begins to copy frames and index lines, on a thread of its own if `is_beside` and one can be had, so
+ * that what is added is read and compressed meanwhile. progress may be NULL. `append` must not move. */
+MUST_CHECK enum b10_reason append_begin(struct append *append, struct writer *writer,
+                                        const struct reader *stored, const struct bytes *index,
+                                        bool is_beside, const struct cancel *cancel,
+                                        struct progress *progress, struct b10_error *error);
+
+/* Until everything is copied; also a second time. CORRUPT: a frame is not what its digest says. What
+ * trips `cancel` ends it. */
+MUST_CHECK enum b10_reason append_wait(struct append *append, struct b10_error *error);
+
+void append_guard(struct append *append);
 
 #endif

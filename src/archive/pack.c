@@ -43,6 +43,7 @@ struct packing {
 
     uint32_t *roots;               /* consume: owned, of the tree: indices in the manifest */
     struct ledger ledger;          /* consume */
+    struct append *before;         /* consume: borrowed; NULL: none */
     struct filler links;           /* consume: links to large files */
     struct pack_counts turned_out; /* consume: large files that became void */
     struct leftover *leftovers;    /* consume: owned */
@@ -240,10 +241,17 @@ static enum b10_reason write_packed(struct packing *packing, struct packed *pack
     return packed->last ? settle(packing, sliced, error) : B10_REASON_OK;
 }
 
+static enum b10_reason wait_for_what_comes_before(const struct packing *packing,
+                                                  struct b10_error *error)
+{
+    return packing->before == NULL ? B10_REASON_OK : append_wait(packing->before, error);
+}
+
 static enum b10_reason consume(void *user, uint64_t sequence, void *item, struct b10_error *error)
 {
     (void)sequence;
     SCOPED(packed) struct packed *first = item;
+    TRY(wait_for_what_comes_before(user, error));
     for (struct packed *packed = first; packed != NULL; packed = packed->next)
         TRY(write_packed(user, packed, error));
     return B10_REASON_OK;
@@ -365,9 +373,9 @@ static enum b10_reason find_roots(struct packing *packing, const struct manifest
     return B10_REASON_OK;
 }
 
-enum b10_reason pack(struct tree *tree, struct writer *writer, struct manifest *manifest, int level,
-                     unsigned threads, struct cancel *cancel, struct progress *progress,
-                     struct pack_counts *counts, struct b10_error *error)
+enum b10_reason pack(struct tree *tree, struct writer *writer, struct manifest *manifest,
+                     struct append *before, int level, unsigned threads, struct cancel *cancel,
+                     struct progress *progress, struct pack_counts *counts, struct b10_error *error)
 {
     /* Too large for the stack of a caller's thread. */
     SCOPED(packing) struct packing *packing = calloc(1, sizeof(*packing));
@@ -378,6 +386,7 @@ enum b10_reason pack(struct tree *tree, struct writer *writer, struct manifest *
     packing->ledger.tree = tree;
     packing->ledger.writer = writer;
     packing->ledger.manifest = manifest;
+    packing->before = before;
     /* before the next return: the guard closes its descriptor */
     source_init(&packing->source, tree);
     TRY(find_roots(packing, manifest, error));
@@ -385,6 +394,7 @@ enum b10_reason pack(struct tree *tree, struct writer *writer, struct manifest *
     TRY(start(packing, level, pool_threads(threads, POOL_THREADS_MAX), error));
     TRY(run_pass(packing, NULL, 0, cancel, error));
     TRY(pack_leftovers(packing, cancel, error));
+    TRY(wait_for_what_comes_before(packing, error)); /* there may have been nothing to write */
     sum_counts(packing, counts);
     return B10_REASON_OK;
 }

@@ -14,17 +14,19 @@
 #ifndef ARCHIVE_PACK_H
 #define ARCHIVE_PACK_H
 
+#include "archive/append.h"
 #include "archive/packer.h"
 #include "archive/writer.h"
 #include "base/cancel.h"
 
 /* Packs every item of `tree` that is not stored into `writer`, whose manifest names the tree's roots,
- * maybe among others: directories, sliced members and totals are added to what it has. `tree` keeps its
+ * maybe among others: directories, sliced members and totals are added to what it has, after `before`
+ * has ended (NULL: nothing comes before). `tree` keeps its
  * roots open; its `original`s may change. threads 0: one per processor. progress may be NULL. Adds
  * up counts (of pack_counts, packer.h). */
 MUST_CHECK enum b10_reason pack(struct tree *tree, struct writer *writer, struct manifest *manifest,
-                                int level, unsigned threads, struct cancel *cancel,
-                                struct progress *progress, struct pack_counts *counts,
-                                struct b10_error *error);
+                                struct append *before, int level, unsigned threads,
+                                struct cancel *cancel, struct progress *progress,
+                                struct pack_counts *counts, struct b10_error *error);
 
 #endif

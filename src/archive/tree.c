@@ -68,14 +68,20 @@ static bool type_of(mode_t mode, enum entry_type *type)
     return S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode);
 }
 
-static enum b10_reason make_room(struct tree *tree, struct b10_error *error)
+/* For so many more items, and so many bytes more in their files. */
+static enum b10_reason make_room(struct tree *tree, size_t items_more, uint64_t bytes,
+                                 struct b10_error *error)
 {
-    if (tree->item_count >= ARCHIVE_FILES_LIMIT)
+    if (bytes > UINT64_MAX - tree->bytes)
+        return error_set(error, B10_REASON_TOO_LARGE, "files of more than 2^64 bytes in all");
+    if (items_more > ARCHIVE_FILES_LIMIT - tree->item_count)
         return error_set(error, B10_REASON_TOO_LARGE, "more than %d files and directories",
                          ARCHIVE_FILES_LIMIT);
-    if (tree->item_count < tree->item_capacity)
+    size_t capacity = tree->item_capacity == 0 ? FIRST_CAPACITY : tree->item_capacity;
+    while (capacity < tree->item_count + items_more)
+        capacity *= 2;
+    if (capacity == tree->item_capacity)
         return B10_REASON_OK;
-    size_t capacity = tree->item_capacity == 0 ? FIRST_CAPACITY : tree->item_capacity * 2;
     struct tree_item *items = realloc(tree->items, capacity * sizeof(*items));
     if (items == NULL)
         return error_no_memory(error);
@@ -117,9 +123,7 @@ enum b10_reason tree_add(struct tree *tree, size_t root, const char *path, const
     if (!type_of(stat->st_mode, &type) || root >= tree->root_count || strlen(path) > PATH_LIMIT)
         return error_set(error, B10_REASON_INTERNAL, "'%s' is nothing that a tree can hold", path);
     const uint64_t size = type == ENTRY_FILE ? (uint64_t)stat->st_size : 0;
-    if (size > UINT64_MAX - tree->bytes)
-        return error_set(error, B10_REASON_TOO_LARGE, "files of more than 2^64 bytes in all");
-    TRY(make_room(tree, error));
+    TRY(make_room(tree, 1, size, error));
     const uint32_t parent = find_parent(tree, root, path);
     const char *name = NULL;
     TRY(arena_copy(&tree->arena, &name, parent == TREE_NO_PARENT ? path : path_base(path), error));
@@ -136,6 +140,36 @@ enum b10_reason tree_add(struct tree *tree, size_t root, const char *path, const
                            .executable = type == ENTRY_FILE && (stat->st_mode & S_IXUSR) != 0};
     tree->bytes += size;
     tree->files += type != ENTRY_DIRECTORY;
+    return B10_REASON_OK;
+}
+
+/* Of two lists of texts one. */
+static void join_arenas(struct tree_arena **arena, struct tree_arena *older)
+{
+    while (*arena != NULL)
+        arena = &(*arena)->next;
+    *arena = older;
+}
+
+enum b10_reason tree_append(struct tree *tree, size_t root, struct tree *from,
+                            struct b10_error *error)
+{
+    const uint32_t before = (uint32_t)tree->item_count;
+    TRY(make_room(tree, from->item_count, from->bytes, error));
+    for (size_t i = 0; i < from->item_count; i++) {
+        struct tree_item *item = &tree->items[tree->item_count++];
+        *item = from->items[i];
+        item->root = (uint16_t)root;
+        if (item->parent != TREE_NO_PARENT)
+            item->parent += before;
+    }
+    tree->bytes += from->bytes;
+    tree->files += from->files;
+    join_arenas(&tree->arena, from->arena);
+    from->arena = NULL;
+    from->item_count = 0;
+    from->bytes = 0;
+    from->files = 0;
     return B10_REASON_OK;
 }
 

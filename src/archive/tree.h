@@ -68,6 +68,11 @@ MUST_CHECK enum b10_reason tree_add_root(struct tree *tree, const char *name, co
 MUST_CHECK enum b10_reason tree_add(struct tree *tree, size_t root, const char *path,
                                     const struct stat *stat, struct b10_error *error);
 
+/* Moves all entries of `from`, whose only root is the tree's `root`, behind the tree's own. `from` keeps
+ * its root alone, to be released. TOO_LARGE. */
+MUST_CHECK enum b10_reason tree_append(struct tree *tree, size_t root, struct tree *from,
+                                       struct b10_error *error);
+
 /* Writes the item's path, relative to its root, into `path` (PATH_LIMIT + 1 bytes); returns its
  * length. */
 size_t tree_path(const struct tree *tree, const struct tree_item *item, char *path);

@@ -78,12 +78,6 @@ void merge_take_books(struct merge *merge, struct manifest *manifest)
     manifest_descend(manifest, &merge->stored.manifest);
 }
 
-enum b10_reason merge_begin(const struct merge *merge, struct writer *writer,
-                            struct progress *progress, struct b10_error *error)
-{
-    return append_members(writer, &merge->stored, &merge->index, progress, error);
-}
-
 enum b10_reason merge_end(const struct merge *merge, struct manifest *manifest,
                           struct b10_error *error)
 {

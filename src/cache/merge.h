@@ -1,6 +1,6 @@
 /* What a save in mode `merge` does about the archive that is there.
  *
- *     reader of that archive ──▶ merge_plan ──▶ ADD ──▶ merge_begin ──▶ pack ──▶ merge_end ──▶ merge_confirm ──▶ publish
+ *     reader of that archive ──▶ merge_plan ──▶ ADD ──▶ append ──▶ pack ──▶ merge_end ──▶ merge_confirm ──▶ publish
  *                                            ├─▶ AFRESH   everything that is here, in its place
  *                                            └─▶ ALONE    what it lacks, in its place: together they would be too large
  *
@@ -46,11 +46,8 @@ MUST_CHECK enum b10_reason merge_plan(struct merge *merge, struct tree *tree, ui
 /* The sum was too large after all: ALONE from now on. */
 void merge_go_alone(struct merge *merge, struct tree *tree);
 
-/* ADD: what the archive has goes into the manifest, before anything else does; its frames into the
- * writer. */
+/* ADD: what the archive has goes into the manifest, before anything else does (append.h). */
 void merge_take_books(struct merge *merge, struct manifest *manifest);
-MUST_CHECK enum b10_reason merge_begin(const struct merge *merge, struct writer *writer,
-                                       struct progress *progress, struct b10_error *error);
 
 /* ADD: behind the last packed member. ALREADY_SAVED: none was packed. */
 MUST_CHECK enum b10_reason merge_end(const struct merge *merge, struct manifest *manifest,

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "archive/append.h"
 #include "archive/pack.h"
 #include "archive/same.h"
 #include "archive/writer.h"
@@ -32,8 +33,8 @@ static enum b10_reason describe(struct save *save, const char *token, struct b10
     manifest_release(&save->manifest);
     if (save->merge.plan == MERGE_ADD)
         merge_take_books(&save->merge, &save->manifest);
-    return describe_archive(&save->manifest, save->settings, &save->identity, &save->gather.tree, token,
-                            error);
+    return describe_archive(&save->manifest, save->settings, &save->identity, &save->gather.tree,
+                            token, error);
 }
 
 /* What others will read is read back before they can: its tail, its size, its token. */
@@ -75,18 +76,22 @@ static enum b10_reason write_archive(struct save *save, struct tempfile *file, u
 {
     SCOPED(writer) struct writer *writer = NULL;
     struct cancel cancel = CANCEL_BELOW(save->progress->stop);
+    SCOPED(append) struct append append = APPEND_NONE; /* ends before what it uses */
     const struct settings *settings = save->settings;
     const unsigned threads = pool_threads(settings->threads, POOL_THREADS_MAX);
+    const bool is_beside = threads > 1;
+    const bool is_added = save->merge.plan == MERGE_ADD;
 
-    TRY(writer_open(&writer, file->fd, save->report->archive, settings->max_cache_bytes,
-                    threads > 1, save->progress, &save->manifest, error));
-    if (save->merge.plan == MERGE_ADD)
-        TRY(merge_begin(&save->merge, writer, save->progress, error));
+    TRY(writer_open(&writer, file->fd, save->report->archive, settings->max_cache_bytes, is_beside,
+                    save->progress, &save->manifest, error));
+    if (is_added)
+        TRY(append_begin(&append, writer, &save->merge.stored, &save->merge.index, is_beside,
+                         &cancel, save->progress, error));
     if (!save->gather.compares)
         TRY(same_find(&save->gather.tree, threads, &cancel, save->progress, error));
-    TRY(pack(&save->gather.tree, writer, &save->manifest, settings->compression_level, threads, &cancel,
-             save->progress, packed, error));
-    if (save->merge.plan == MERGE_ADD)
+    TRY(pack(&save->gather.tree, writer, &save->manifest, is_added ? &append : NULL,
+             settings->compression_level, threads, &cancel, save->progress, packed, error));
+    if (is_added)
         TRY(merge_end(&save->merge, &save->manifest, error));
     TRY(progress_phase(save->progress, "publish", 0, 0, error));
     TRY(writer_finish(writer, size, error));

@@ -11,17 +11,21 @@
 #include "fs/io.h"
 #include "fs/path.h"
 #include "fs/walk.h"
+#include "par/background.h"
+
+/* Names in a root of which two threads take half each. */
+enum { WORTH_HALVING = 16 };
 
 /* One root being walked. */
 struct scan {
     const struct settings *settings;
-    const char *name;           /* of the root */
-    const char *origin;         /* its path */
-    bool whole;                 /* roots nested in it are part of what is asked for */
-    struct scan_counts *counts; /* NULL: nobody asks */
+    const char *name;            /* of the root */
+    const char *origin;          /* its path */
+    bool whole;                  /* roots nested in it are part of what is asked for */
+    struct scan_counts *counts;  /* NULL: nobody asks */
     const struct cancel *cancel; /* NULL: none */
-    struct progress *progress;  /* NULL: none */
-    struct walk *walk;          /* owned */
+    struct progress *progress;   /* NULL: none */
+    struct walk *walk;           /* owned */
     struct walk_entry entry;
 };
 
@@ -306,6 +310,94 @@ static enum b10_reason scan_further(const struct settings *settings,
     return add_entries(&scan, more, tree, index, error);
 }
 
+/* The second half of a root, on a thread of its own. */
+struct half {
+    struct scan scan; /* owned */
+    struct tree tree; /* owned */
+    size_t root;      /* index, in both trees */
+    struct scan_counts counts;
+    struct cancel stop;
+    struct background *background; /* owned; NULL: there is no second half */
+    enum b10_reason reason;
+    struct b10_error failure;
+};
+
+static void half_guard(struct half *half)
+{
+    struct b10_error why = ERROR_NONE;
+    if (half->background != NULL) {
+        error_set(&why, B10_REASON_CANCELLED, "the first half failed");
+        cancel_trip(&half->stop, &why);
+        background_free(half->background);
+    }
+    walk_close(half->scan.walk);
+    tree_release(&half->tree);
+}
+
+static void scan_half(void *user)
+{
+    struct half *half = user;
+    bool more = false;
+    progress_thread(half->scan.progress, 1);
+    half->reason = scan_next(&half->scan, &more, &half->failure);
+    if (half->reason == B10_REASON_OK)
+        half->reason = add_entries(&half->scan, more, &half->tree, half->root, &half->failure);
+    progress_thread(half->scan.progress, -1);
+}
+
+/* Most of a scan is waiting for the kernel to look names up, which it does for two at once. Where it is
+ * not worth it or cannot be had, `first` does it all. */
+static enum b10_reason begin_half(struct half *half, struct scan *first, int root,
+                                  struct b10_error *error)
+{
+    const char *middle = walk_middle(first->walk, WORTH_HALVING);
+    const struct progress *progress = first->progress;
+    if (middle == NULL || first->settings->threads == 1 || progress == NULL ||
+        !progress->handed_over)
+        return B10_REASON_OK;
+    half->scan = *first;
+    half->scan.walk = NULL;
+    half->scan.counts = &half->counts;
+    half->scan.cancel = &half->stop;
+    TRY(tree_add_root(&half->tree, first->name, first->origin, -1, &half->root, error));
+    TRY(scan_open(&half->scan, root, error));
+    walk_from(half->scan.walk, middle);
+    if (background_start(&half->background, scan_half, half, NULL) == B10_REASON_OK)
+        walk_until(first->walk, middle);
+    return B10_REASON_OK;
+}
+
+static enum b10_reason end_half(struct half *half, struct tree *tree, size_t index,
+                                struct scan_counts *counts, struct b10_error *error)
+{
+    if (half->background == NULL)
+        return B10_REASON_OK;
+    background_free(half->background);
+    half->background = NULL;
+    if (half->reason != B10_REASON_OK)
+        return error_copy(error, &half->failure);
+    counts->left_out_changed += half->counts.left_out_changed;
+    counts->left_out_unsafe += half->counts.left_out_unsafe;
+    return tree_append(tree, index, &half->tree, error);
+}
+
+static enum b10_reason scan_both_halves(struct scan *scan, int *root, struct tree *tree,
+                                        struct b10_error *error)
+{
+    SCOPED(half)
+    struct half half = {.tree = TREE_EMPTY,
+                        .stop = CANCEL_BELOW(scan->cancel),
+                        .failure = ERROR_NONE};
+    bool more;
+    size_t index;
+    TRY(scan_open(scan, *root, error));
+    TRY(begin_half(&half, scan, *root, error));
+    TRY(scan_next(scan, &more, error));
+    TRY(tree_add_root(tree, scan->name, scan->origin, fd_take(root), &index, error));
+    TRY(add_entries(scan, more, tree, index, error));
+    return end_half(&half, tree, index, scan->counts, error);
+}
+
 static enum b10_reason scan_main(const struct settings *settings, struct tree *tree,
                                  struct scan_counts *counts, const struct cancel *cancel,
                                  struct progress *progress, struct b10_error *error)
@@ -316,12 +408,7 @@ static enum b10_reason scan_main(const struct settings *settings, struct tree *t
         SCOPED(scan) struct scan scan = main_scan(settings, progress);
         scan.counts = counts;
         scan.cancel = cancel;
-        bool more;
-        TRY(scan_open(&scan, root, error));
-        TRY(scan_next(&scan, &more, error));
-        size_t index;
-        TRY(tree_add_root(tree, scan.name, scan.origin, fd_take(&root), &index, error));
-        TRY(add_entries(&scan, more, tree, index, error));
+        TRY(scan_both_halves(&scan, &root, tree, error));
     }
     if (tree->files == 0)
         return error_set(error, B10_REASON_NOTHING_LOCAL, "'%s' holds no file to save",

@@ -23,6 +23,7 @@ struct level {
     struct stat stat;
     struct dirs_names names; /* owned */
     size_t next;             /* index of the first name not yet taken */
+    size_t end;              /* and of the first that is not to be taken */
     size_t path_length;      /* of the directory, 0 for the root */
 };
 
@@ -73,6 +74,7 @@ static enum b10_reason push(struct walk *walk, int dirfd, const char *name, stru
     walk->levels[walk->depth++] = (struct level){.fd = fd_take(&fd),
                                                  .stat = walk->stat,
                                                  .names = names,
+                                                 .end = names.count,
                                                  .path_length = walk->path_length};
     names = (struct dirs_names){0};
     return B10_REASON_OK;
@@ -189,6 +191,27 @@ enum b10_reason walk_open(struct walk **out, int root, const char *name, walk_sk
     return B10_REASON_OK;
 }
 
+const char *walk_middle(const struct walk *walk, size_t fewest)
+{
+    const struct dirs_names *names = &walk->levels[0].names;
+    return names->count < fewest ? NULL : names->names[names->count / 2];
+}
+
+void walk_from(struct walk *walk, const char *name)
+{
+    struct level *root = &walk->levels[0];
+    while (root->next < root->names.count && strcmp(root->names.names[root->next], name) < 0)
+        root->next++;
+}
+
+void walk_until(struct walk *walk, const char *name)
+{
+    struct level *root = &walk->levels[0];
+    root->end = root->next;
+    while (root->end < root->names.count && strcmp(root->names.names[root->end], name) < 0)
+        root->end++;
+}
+
 enum b10_reason walk_next(struct walk *walk, struct walk_entry *entry, bool *found,
                           struct b10_error *error)
 {
@@ -196,7 +219,7 @@ enum b10_reason walk_next(struct walk *walk, struct walk_entry *entry, bool *fou
     if (walk->enter)
         TRY(go_down(walk, error));
     while (walk->depth > 0 && !*found) {
-        if (current(walk)->next == current(walk)->names.count)
+        if (current(walk)->next == current(walk)->end)
             go_up(walk);
         else
             TRY(take(walk, entry, found, error));

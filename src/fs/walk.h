@@ -38,6 +38,13 @@ typedef bool (*walk_skip_fn)(void *user, const struct walk_entry *entry);
 /* `root` is borrowed (an open directory), `name` is for messages. skip may be NULL. */
 MUST_CHECK enum b10_reason walk_open(struct walk **out, int root, const char *name,
                                      walk_skip_fn skip, void *user, struct b10_error *error);
+/* For two that share one directory: the name in the root at which the second begins and before which
+ * the first ends (walk_from, walk_until); NULL where there are fewer than `fewest`. Before the first
+ * walk_next; borrowed until close. */
+const char *walk_middle(const struct walk *walk, size_t fewest);
+void walk_from(struct walk *walk, const char *name);
+void walk_until(struct walk *walk, const char *name);
+
 /* *found false at the end. */
 MUST_CHECK enum b10_reason walk_next(struct walk *walk, struct walk_entry *entry, bool *found,
                                      struct b10_error *error);

@@ -77,9 +77,9 @@ enum b10_reason packing_write(struct packing_case *test, int fd, struct b10_erro
     SCOPED(writer) struct writer *writer = NULL;
     if (!test->skip_same)
         TRY(same_find(&test->tree, test->threads, &test->cancel, test->progress, error));
-    TRY(writer_open(&writer, fd, "the archive", test->size_limit, true, test->progress, &test->manifest,
-                    error));
-    TRY(pack(&test->tree, writer, &test->manifest, test->level, test->threads, &test->cancel,
+    TRY(writer_open(&writer, fd, "the archive", test->size_limit, true, test->progress,
+                    &test->manifest, error));
+    TRY(pack(&test->tree, writer, &test->manifest, NULL, test->level, test->threads, &test->cancel,
              test->progress, &test->counts, error));
     return writer_finish(writer, &test->size, error);
 }

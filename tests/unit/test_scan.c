@@ -307,7 +307,8 @@ static void without_permission(void *context)
     struct tree tree = TREE_EMPTY;
     bool found;
     sandbox_drop_root();
-    CHECK(scan_roots(&host->settings, &tree, &counts, &host->log, NULL, NULL, &error) == B10_REASON_OK);
+    CHECK(scan_roots(&host->settings, &tree, &counts, &host->log, NULL, NULL, &error) ==
+          B10_REASON_OK);
     CHECK(counts.roots_left_out == 1);
     CHECK(counts.left_out_changed == 1);
     CHECK(tree.files == 1);
@@ -353,6 +354,69 @@ static void a_scan_can_be_cancelled(void **state)
                      B10_REASON_CANCELLED);
 }
 
+/* Two threads take half of the root each; what they find is what one finds, in the same order. */
+static void the_halves_are_the_whole(void **state)
+{
+    struct host host;
+    struct cancel stop = CANCEL_CLEAR;
+    struct progress alone = {.stop = &stop};
+    struct progress shared = {.stop = &stop, .handed_over = true};
+    struct scan_counts counts[2] = {{0}, {0}};
+    SCOPED(tree) struct tree one = TREE_EMPTY;
+    SCOPED(tree) struct tree both = TREE_EMPTY;
+    host_init(&host, *state);
+    for (int i = 0; i < 60; i++) {
+        char name[64];
+        snprintf(name, sizeof(name), i % 3 == 0 ? "local/%d" : "local/%d/a/b", i);
+        scratch_text(*state, name, "text");
+    }
+    assert_int_equal(symlink("/etc", scratch_path(*state, "local/0out")), 0);
+    assert_int_equal(symlink("/etc", scratch_path(*state, "local/9out")), 0);
+    assert_int_equal(scan_roots(&host.settings, &one, &counts[0], &host.log, NULL, &alone, &error),
+                     0);
+    assert_int_equal(scan_roots(&host.settings, &both, &counts[1], &host.log, NULL, &shared,
+                                &error),
+                     0);
+    assert_int_equal(both.item_count, one.item_count);
+    assert_int_equal(both.bytes, one.bytes);
+    assert_int_equal(both.files, one.files);
+    assert_memory_equal(&counts[1], &counts[0], sizeof(counts[0]));
+    assert_int_equal(counts[1].left_out_unsafe, 2);
+    for (size_t i = 0; i < one.item_count; i++) {
+        char path[2][PATH_LIMIT + 1];
+        tree_path(&one, &one.items[i], path[0]);
+        tree_path(&both, &both.items[i], path[1]);
+        assert_string_equal(path[1], path[0]);
+    }
+    assert_int_equal(shared.threads, 0);
+}
+
+static void who_stops_a_scan_stops_both_halves(void **state)
+{
+    struct host host;
+    struct cancel stop = CANCEL_CLEAR;
+    struct cancel cancel = CANCEL_BELOW(&stop);
+    struct progress shared = {.stop = &stop, .handed_over = true};
+    struct scan_counts counts = {0};
+    struct b10_error why = ERROR_NONE;
+    SCOPED(tree) struct tree tree = TREE_EMPTY;
+    host_init(&host, *state);
+    for (int i = 0; i < 60; i++) {
+        char name[64];
+        snprintf(name, sizeof(name), "local/%d", i);
+        scratch_text(*state, name, "text");
+    }
+    error_set(&why, B10_REASON_CANCELLED, "not wanted");
+    cancel_trip(&cancel, &why);
+    size_t before = scratch_open_descriptors();
+    assert_int_equal(scan_roots(&host.settings, &tree, &counts, &host.log, &cancel, &shared,
+                                &error),
+                     B10_REASON_CANCELLED);
+    tree_release(&tree);
+    assert_int_equal(scratch_open_descriptors(), before);
+    assert_int_equal(shared.threads, 0);
+}
+
 static void no_descriptor_is_left_open(void **state)
 {
     struct host host;
@@ -373,6 +437,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(everything_is_found_in_order),
+        TEST(the_halves_are_the_whole),
+        TEST(who_stops_a_scan_stops_both_halves),
         TEST(locks_and_temporaries_do_not_count),
         TEST(a_root_nested_in_another_is_found_under_its_own_name_only),
         TEST(assets_of_a_vllm_root_do_not_count),

@@ -179,6 +179,50 @@ static void a_type_no_archive_holds_is_refused(void **state)
     assert_int_equal(tree.item_count, 0);
 }
 
+static void what_is_appended_keeps_its_directories(void **state)
+{
+    (void)state;
+    SCOPED(tree) struct tree tree = TREE_EMPTY;
+    SCOPED(tree) struct tree more = TREE_EMPTY;
+    add_root(&tree);
+    add_root(&tree);
+    add(&tree, "a", S_IFDIR | 0755);
+    add(&tree, "a/x", S_IFREG | 0644);
+    add_root(&more);
+    add(&more, "b", S_IFREG | 0644);
+    add(&more, "c", S_IFDIR | 0755);
+    add(&more, "c/y", S_IFREG | 0644);
+    assert_int_equal(tree_append(&tree, 1, &more, NULL), 0);
+    assert_int_equal(more.item_count, 0);
+    tree_release(&more);
+    static const char *const expected[] = {"a", "a/x", "b", "c", "c/y"};
+    assert_int_equal(tree.item_count, 5);
+    assert_int_equal(tree.files, 3);
+    assert_int_equal(tree.bytes, 15);
+    for (size_t i = 0; i < tree.item_count; i++) {
+        assert_path(&tree, i, expected[i]);
+        assert_int_equal(tree.items[i].root, 1);
+    }
+    add(&tree, "c/z", S_IFREG | 0644);
+    assert_int_equal(tree.items[5].parent, 3);
+}
+
+static void two_trees_together_keep_the_limits(void **state)
+{
+    (void)state;
+    SCOPED(tree) struct tree tree = TREE_EMPTY;
+    SCOPED(tree) struct tree more = TREE_EMPTY;
+    add_root(&tree);
+    add_root(&more);
+    add(&more, "b", S_IFREG | 0644);
+    tree.bytes = UINT64_MAX - 4;
+    assert_int_equal(tree_append(&tree, 0, &more, NULL), B10_REASON_TOO_LARGE);
+    tree.bytes = 0;
+    tree.item_count = ARCHIVE_FILES_LIMIT;
+    assert_int_equal(tree_append(&tree, 0, &more, NULL), B10_REASON_TOO_LARGE);
+    tree.item_count = 0;
+}
+
 static void sizes_beyond_64_bits_are_too_large(void **state)
 {
     (void)state;
@@ -215,6 +259,8 @@ int main(void)
         cmocka_unit_test(an_item_costs_no_more_than_48_bytes),
         cmocka_unit_test(every_fact_of_a_change_is_noticed),
         cmocka_unit_test(a_type_no_archive_holds_is_refused),
+        cmocka_unit_test(what_is_appended_keeps_its_directories),
+        cmocka_unit_test(two_trees_together_keep_the_limits),
         cmocka_unit_test(sizes_beyond_64_bits_are_too_large),
         cmocka_unit_test(one_file_more_than_the_format_holds_is_too_large),
     };

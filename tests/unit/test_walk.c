@@ -150,6 +150,42 @@ static void what_is_skipped_is_neither_reported_nor_entered(void **state)
     free(text);
 }
 
+static char *walk_part(const struct scratch *scratch, const char *from, const char *until)
+{
+    SCOPED(walk) struct walk *walk = NULL;
+    struct walk_entry entry;
+    char *text = calloc(1, 256);
+    bool found = true;
+    assert_int_equal(walk_open(&walk, scratch->fd, "root", NULL, NULL, NULL), B10_REASON_OK);
+    assert_null(walk_middle(walk, 6));
+    assert_string_equal(walk_middle(walk, 5), "c");
+    if (from != NULL)
+        walk_from(walk, from);
+    if (until != NULL)
+        walk_until(walk, until);
+    while (walk_next(walk, &entry, &found, NULL) == B10_REASON_OK && found)
+        strcat(strcat(text, entry.path), " ");
+    return text;
+}
+
+static void a_root_is_walked_in_parts(void **state)
+{
+    static const struct {
+        const char *from, *until, *expected;
+    } parts[] = {{NULL, "c", "a a/x b "}, {"c", NULL, "c c/x d e e/x "},
+                 {"bb", "d", "c c/x "},   {"f", NULL, ""},
+                 {NULL, "", ""},          {NULL, "f", "a a/x b c c/x d e e/x "}};
+    scratch_text(*state, "a/x", "");
+    scratch_text(*state, "b", "");
+    scratch_text(*state, "c/x", "");
+    scratch_text(*state, "d", "");
+    scratch_text(*state, "e/x", "");
+    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+        SCOPED(heap) char *text = walk_part(*state, parts[i].from, parts[i].until);
+        assert_string_equal(text, parts[i].expected);
+    }
+}
+
 static void a_walk_may_end_early(void **state)
 {
     struct scratch *scratch = *state;
@@ -455,6 +491,7 @@ int main(void)
         TEST(strange_names_are_reported_as_they_are),
         TEST(an_entry_comes_with_its_state_and_its_directory),
         TEST(what_is_skipped_is_neither_reported_nor_entered),
+        TEST(a_root_is_walked_in_parts),
         TEST(a_walk_may_end_early),
         TEST(a_deep_tree_needs_few_descriptors),
         TEST(the_limit_of_descriptors_is_kept_while_a_directory_is_opened_too),
