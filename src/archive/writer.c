@@ -45,8 +45,8 @@ static enum b10_reason new_piece(struct piece **piece, struct b10_error *error)
 }
 
 enum b10_reason writer_open(struct writer **out, int fd, const char *name, uint64_t size_limit,
-                            bool is_behind, struct progress *progress,
-                            struct manifest *manifest, struct b10_error *error)
+                            bool is_behind, struct progress *progress, struct manifest *manifest,
+                            struct b10_error *error)
 {
     *out = NULL;
     SCOPED(writer) struct writer *writer = calloc(1, sizeof(*writer));
