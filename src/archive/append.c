@@ -44,8 +44,9 @@ static enum b10_reason copy_run(struct append *append, const struct reader_run *
     return B10_REASON_OK;
 }
 
-static enum b10_reason copy(struct append *append, struct b10_error *error)
+static enum b10_reason copy(void *user, struct b10_error *error)
 {
+    struct append *append = user;
     SCOPED(heap) struct reader_run *runs = NULL;
     SCOPED(bytes) struct bytes buffer = BYTES_EMPTY;
     size_t count = 0;
@@ -56,40 +57,25 @@ static enum b10_reason copy(struct append *append, struct b10_error *error)
     return B10_REASON_OK;
 }
 
-static void copy_aside(void *user)
-{
-    struct append *append = user;
-    progress_thread(append->progress, 1);
-    append->reason = copy(append, &append->failure);
-    progress_thread(append->progress, -1);
-}
-
-enum b10_reason append_begin(struct append *append, struct writer *writer,
-                             const struct reader *stored, const struct bytes *index, bool is_beside,
-                             const struct cancel *cancel, struct progress *progress,
-                             struct b10_error *error)
+void append_begin(struct append *append, struct writer *writer, const struct reader *stored,
+                  const struct bytes *index, bool is_beside, const struct cancel *cancel,
+                  struct progress *progress)
 {
     *append = (struct append){.writer = writer,
                               .stored = stored,
                               .index = index,
                               .cancel = cancel,
                               .progress = progress,
-                              .failure = ERROR_NONE};
-    if (is_beside &&
-        background_start(&append->background, copy_aside, append, NULL) == B10_REASON_OK)
-        return B10_REASON_OK;
-    return copy(append, error);
+                              .aside = ASIDE_NONE};
+    aside_begin(&append->aside, is_beside, copy, append, progress);
 }
 
 enum b10_reason append_wait(struct append *append, struct b10_error *error)
 {
-    background_free(append->background);
-    append->background = NULL;
-    return append->reason == B10_REASON_OK ? B10_REASON_OK : error_copy(error, &append->failure);
+    return aside_wait(&append->aside, error);
 }
 
 void append_guard(struct append *append)
 {
-    background_free(append->background);
-    append->background = NULL;
+    aside_guard(&append->aside);
 }

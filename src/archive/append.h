@@ -15,7 +15,7 @@
 #include "archive/writer.h"
 #include "base/cancel.h"
 #include "base/progress.h"
-#include "par/background.h"
+#include "par/aside.h"
 
 struct append {
     struct writer *writer; /* borrowed, like all of these; nobody else's until append_wait */
@@ -23,14 +23,12 @@ struct append {
     const struct bytes *index;
     const struct cancel *cancel;
     struct progress *progress;
-    struct background *background; /* owned; NULL: ended, or not begun */
-    enum b10_reason reason;
-    struct b10_error failure;
+    struct aside aside;
 };
 
 #define APPEND_NONE                                                                                \
     {                                                                                              \
-        .writer = NULL                                                                             \
+        .aside = ASIDE_NONE                                                                        \
     }
 
 /* Moves roots, directories, sliced members and totals from the manifest of the archive that is
@@ -39,10 +37,9 @@ void append_books(struct manifest *manifest, struct manifest *stored);
 
 /* Begins to copy frames and index lines, on a thread of its own if `is_beside` and one can be had, so
  * that what is added is read and compressed meanwhile. progress may be NULL. `append` must not move. */
-MUST_CHECK enum b10_reason append_begin(struct append *append, struct writer *writer,
-                                        const struct reader *stored, const struct bytes *index,
-                                        bool is_beside, const struct cancel *cancel,
-                                        struct progress *progress, struct b10_error *error);
+void append_begin(struct append *append, struct writer *writer, const struct reader *stored,
+                  const struct bytes *index, bool is_beside, const struct cancel *cancel,
+                  struct progress *progress);
 
 /* Until everything is copied; also a second time. CORRUPT: a frame is not what its digest says. What
  * trips `cancel` ends it. */

@@ -9,7 +9,7 @@
 #include "archive/zstd_codec.h"
 #include "base/guard.h"
 #include "fs/io.h"
-#include "par/background.h"
+#include "par/aside.h"
 
 enum { TAIL_FRAMES = 2 /* index, manifest */, FIRST_CAPACITY = 64 };
 
@@ -28,11 +28,9 @@ struct writer {
     uint64_t size;         /* of the file so far, what is buffered included */
     size_t frame_capacity; /* of manifest->frames */
     bool is_behind;
-    struct piece *filling;         /* owned */
-    struct piece *writing;         /* owned: the other one; NULL until a second is needed */
-    struct background *background; /* owned: writes `writing`; NULL: nobody does */
-    enum b10_reason written;       /* what came of that */
-    struct b10_error failure;
+    struct piece *filling; /* owned */
+    struct piece *writing; /* owned: the other one; NULL until a second is needed */
+    struct aside behind;   /* writes `writing` */
 };
 
 static enum b10_reason new_piece(struct piece **piece, struct b10_error *error)
@@ -58,6 +56,7 @@ enum b10_reason writer_open(struct writer **out, int fd, const char *name, uint6
     writer->progress = progress;
     writer->size_limit = size_limit;
     writer->is_behind = is_behind;
+    writer->behind = (struct aside)ASIDE_NONE;
     if (writer->name == NULL)
         return error_no_memory(error);
     TRY(new_piece(&writer->filling, error));
@@ -76,36 +75,24 @@ static enum b10_reason write_piece(struct writer *writer, struct piece *piece,
     return progress_step(writer->progress, error);
 }
 
-static void write_behind(void *user)
+static enum b10_reason write_behind(void *user, struct b10_error *error)
 {
     struct writer *writer = user;
-    progress_thread(writer->progress, 1);
-    writer->written = write_piece(writer, writer->writing, &writer->failure);
-    progress_thread(writer->progress, -1);
+    return write_piece(writer, writer->writing, error);
 }
 
-/* Until nothing is being written any more. */
-static enum b10_reason wait_for_writing(struct writer *writer, struct b10_error *error)
-{
-    background_free(writer->background);
-    writer->background = NULL;
-    return writer->written == B10_REASON_OK ? B10_REASON_OK : error_copy(error, &writer->failure);
-}
-
-/* The piece that is full goes its way, and the other one is filled meanwhile; where no thread or no
- * second piece can be had it is written here. */
+/* The piece that is full goes its way, and the other one is filled meanwhile; where no second piece can
+ * be had it is written here. */
 static enum b10_reason flush(struct writer *writer, struct b10_error *error)
 {
-    TRY(wait_for_writing(writer, error));
+    TRY(aside_wait(&writer->behind, error));
     if (!writer->is_behind ||
         (writer->writing == NULL && new_piece(&writer->writing, NULL) != B10_REASON_OK))
         return write_piece(writer, writer->filling, error);
     struct piece *full = writer->filling;
     writer->filling = writer->writing;
     writer->writing = full;
-    writer->failure = (struct b10_error)ERROR_NONE;
-    if (background_start(&writer->background, write_behind, writer, NULL) != B10_REASON_OK)
-        return write_piece(writer, full, error);
+    aside_begin(&writer->behind, true, write_behind, writer, writer->progress);
     return B10_REASON_OK;
 }
 
@@ -246,7 +233,7 @@ enum b10_reason writer_finish(struct writer *writer, uint64_t *size, struct b10_
     TRY(put_skippable(writer, SKIPPABLE_INDEX, &index, &tail[0], error));
     TRY(put_skippable(writer, SKIPPABLE_MANIFEST, &description, &tail[1], error));
     TRY(put_table(writer, rows, error));
-    TRY(wait_for_writing(writer, error));
+    TRY(aside_wait(&writer->behind, error));
     TRY(write_piece(writer, writer->filling, error));
     *size = writer->size;
     return B10_REASON_OK;
@@ -256,7 +243,7 @@ void writer_free(struct writer *writer)
 {
     if (writer == NULL)
         return;
-    background_free(writer->background);
+    aside_guard(&writer->behind);
     free(writer->filling);
     free(writer->writing);
     index_writer_free(writer->index);

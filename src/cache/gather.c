@@ -2,22 +2,15 @@
 
 #include "archive/same.h"
 
-static enum b10_reason find(struct gather *gather, struct b10_error *error)
+static enum b10_reason find(void *user, struct b10_error *error)
 {
+    struct gather *gather = user;
     const struct settings *settings = gather->settings;
     TRY(scan_roots(settings, &gather->tree, &gather->scanned, gather->log, &gather->stop,
                    gather->progress, error));
-    return gather->compares ? same_find(&gather->tree, settings->threads, &gather->stop,
-                                        gather->progress, error)
-                            : B10_REASON_OK;
-}
-
-static void find_aside(void *user)
-{
-    struct gather *gather = user;
-    progress_thread(gather->progress, 1);
-    gather->reason = find(gather, &gather->failure);
-    progress_thread(gather->progress, -1);
+    return gather->compares
+               ? same_find(&gather->tree, settings->threads, &gather->stop, gather->progress, error)
+               : B10_REASON_OK;
 }
 
 enum b10_reason gather_begin(struct gather *gather, const struct settings *settings, bool compares,
@@ -29,31 +22,25 @@ enum b10_reason gather_begin(struct gather *gather, const struct settings *setti
                               .compares = compares,
                               .tree = TREE_EMPTY,
                               .stop = CANCEL_BELOW(progress->stop),
-                              .failure = ERROR_NONE};
+                              .aside = ASIDE_NONE};
     TRY(progress_phase(progress, "scan", 0, 0, error));
-    if (progress->handed_over && background_start(&gather->background, find_aside, gather, NULL) ==
-                                     B10_REASON_OK)
-        return B10_REASON_OK;
-    return find(gather, error);
+    aside_begin(&gather->aside, progress->handed_over, find, gather, progress);
+    return B10_REASON_OK;
 }
 
 enum b10_reason gather_wait(struct gather *gather, struct b10_error *error)
 {
-    background_free(gather->background);
-    gather->background = NULL;
-    if (gather->reason != B10_REASON_OK)
-        return error_copy(error, &gather->failure);
-    return B10_REASON_OK;
+    return aside_wait(&gather->aside, error);
 }
 
 void gather_release(struct gather *gather)
 {
     struct b10_error why = ERROR_NONE;
-    if (gather->background != NULL) {
+    if (aside_is_going_on(&gather->aside)) {
         error_set(&why, B10_REASON_CANCELLED, "nobody waits for it");
         cancel_trip(&gather->stop, &why);
-        background_free(gather->background);
     }
+    aside_guard(&gather->aside);
     tree_release(&gather->tree);
     *gather = (struct gather)GATHER_NONE;
 }

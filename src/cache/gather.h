@@ -12,24 +12,22 @@
 #define CACHE_GATHER_H
 
 #include "cache/scan.h"
-#include "par/background.h"
+#include "par/aside.h"
 
 struct gather {
     const struct settings *settings; /* borrowed, like log and progress */
     struct log *log;
     struct progress *progress;
-    bool compares; /* duplicates are found, too (same.h) */
+    bool compares;    /* duplicates are found, too (same.h) */
     struct tree tree; /* owned; complete after wait */
     struct scan_counts scanned;
     struct cancel stop;
-    struct background *background; /* owned; NULL: ended, or not begun */
-    enum b10_reason reason;
-    struct b10_error failure;
+    struct aside aside;
 };
 
 #define GATHER_NONE                                                                                \
     {                                                                                              \
-        .tree = TREE_EMPTY                                                                         \
+        .tree = TREE_EMPTY, .aside = ASIDE_NONE                                                    \
     }
 
 /* All borrowed until release; `gather` must not move. Says the phase "scan". */

@@ -85,8 +85,8 @@ static enum b10_reason write_archive(struct save *save, struct tempfile *file, u
     TRY(writer_open(&writer, file->fd, save->report->archive, settings->max_cache_bytes, is_beside,
                     save->progress, &save->manifest, error));
     if (is_added)
-        TRY(append_begin(&append, writer, &save->merge.stored, &save->merge.index, is_beside,
-                         &cancel, save->progress, error));
+        append_begin(&append, writer, &save->merge.stored, &save->merge.index, is_beside, &cancel,
+                     save->progress);
     if (!save->gather.compares)
         TRY(same_find(&save->gather.tree, threads, &cancel, save->progress, error));
     TRY(pack(&save->gather.tree, writer, &save->manifest, is_added ? &append : NULL,

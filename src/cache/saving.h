@@ -9,9 +9,9 @@
 #ifndef CACHE_SAVING_H
 #define CACHE_SAVING_H
 
+#include "cache/gather.h"
 #include "cache/identity.h"
 #include "cache/merge.h"
-#include "cache/gather.h"
 #include "cache/turn.h"
 #include "cache/watchdog.h"
 
@@ -27,7 +27,7 @@ struct save {
     struct gather gather;      /* owned: what is here */
     struct manifest manifest;  /* owned: what is written */
     struct merge merge;        /* owned: with what is there */
-    char name[NAMES_SIZE]; /* of the archive */
+    char name[NAMES_SIZE];     /* of the archive */
     bool has_turn;
     bool is_offered; /* publishing has begun: a failure from then on is that of what was written */
     bool replace;    /* an archive is there, and it is to be replaced */

@@ -11,7 +11,7 @@
 #include "fs/io.h"
 #include "fs/path.h"
 #include "fs/walk.h"
-#include "par/background.h"
+#include "par/aside.h"
 
 /* Names in a root of which two threads take half each. */
 enum { WORTH_HALVING = 16 };
@@ -317,32 +317,28 @@ struct half {
     size_t root;      /* index, in both trees */
     struct scan_counts counts;
     struct cancel stop;
-    struct background *background; /* owned; NULL: there is no second half */
-    enum b10_reason reason;
-    struct b10_error failure;
+    struct aside aside;
+    bool is_taken; /* there is a second half */
 };
 
 static void half_guard(struct half *half)
 {
     struct b10_error why = ERROR_NONE;
-    if (half->background != NULL) {
+    if (aside_is_going_on(&half->aside)) {
         error_set(&why, B10_REASON_CANCELLED, "the first half failed");
         cancel_trip(&half->stop, &why);
-        background_free(half->background);
     }
+    aside_guard(&half->aside);
     walk_close(half->scan.walk);
     tree_release(&half->tree);
 }
 
-static void scan_half(void *user)
+static enum b10_reason scan_half(void *user, struct b10_error *error)
 {
     struct half *half = user;
     bool more = false;
-    progress_thread(half->scan.progress, 1);
-    half->reason = scan_next(&half->scan, &more, &half->failure);
-    if (half->reason == B10_REASON_OK)
-        half->reason = add_entries(&half->scan, more, &half->tree, half->root, &half->failure);
-    progress_thread(half->scan.progress, -1);
+    TRY(scan_next(&half->scan, &more, error));
+    return add_entries(&half->scan, more, &half->tree, half->root, error);
 }
 
 /* Most of a scan is waiting for the kernel to look names up, which it does for two at once. Where it is
@@ -362,20 +358,18 @@ static enum b10_reason begin_half(struct half *half, struct scan *first, int roo
     TRY(tree_add_root(&half->tree, first->name, first->origin, -1, &half->root, error));
     TRY(scan_open(&half->scan, root, error));
     walk_from(half->scan.walk, middle);
-    if (background_start(&half->background, scan_half, half, NULL) == B10_REASON_OK)
-        walk_until(first->walk, middle);
+    walk_until(first->walk, middle);
+    half->is_taken = true;
+    aside_begin(&half->aside, true, scan_half, half, first->progress);
     return B10_REASON_OK;
 }
 
 static enum b10_reason end_half(struct half *half, struct tree *tree, size_t index,
                                 struct scan_counts *counts, struct b10_error *error)
 {
-    if (half->background == NULL)
+    if (!half->is_taken)
         return B10_REASON_OK;
-    background_free(half->background);
-    half->background = NULL;
-    if (half->reason != B10_REASON_OK)
-        return error_copy(error, &half->failure);
+    TRY(aside_wait(&half->aside, error));
     counts->left_out_changed += half->counts.left_out_changed;
     counts->left_out_unsafe += half->counts.left_out_unsafe;
     return tree_append(tree, index, &half->tree, error);
@@ -387,7 +381,7 @@ static enum b10_reason scan_both_halves(struct scan *scan, int *root, struct tre
     SCOPED(half)
     struct half half = {.tree = TREE_EMPTY,
                         .stop = CANCEL_BELOW(scan->cancel),
-                        .failure = ERROR_NONE};
+                        .aside = ASIDE_NONE};
     bool more;
     size_t index;
     TRY(scan_open(scan, *root, error));

@@ -36,7 +36,7 @@ static enum b10_reason write_merged(struct packing_case *here, struct reader *st
         TRY(manifest_add_root(manifest, here->tree.roots[i].name, here->tree.roots[i].origin,
                               error));
     TRY(writer_open(&writer, fd, "merged", UINT64_MAX, false, NULL, manifest, error));
-    TRY(append_begin(&append, writer, stored, index, is_beside, &here->cancel, NULL, error));
+    append_begin(&append, writer, stored, index, is_beside, &here->cancel, NULL);
     TRY(same_find(&here->tree, 2, &here->cancel, NULL, error));
     TRY(pack(&here->tree, writer, manifest, &append, 1, 2, &here->cancel, NULL, &here->counts,
              error));

@@ -71,7 +71,7 @@ static void the_tree_is_complete_after_the_wait(void **state)
     struct host host;
     host_init(&host, *state, FILES);
     begin(&host, true);
-    assert_non_null(host.gather.background);
+    assert_true(aside_is_going_on(&host.gather.aside));
     assert_gathered(&host);
     assert_int_equal(duplicates(&host.gather.tree), FILES - 1);
     assert_int_equal(host.phases, 2); /* scan, compare */
@@ -95,7 +95,7 @@ static void callbacks_that_run_on_the_callers_thread_leave_it_there(void **state
     host_init(&host, *state, FILES);
     host.progress.handed_over = false;
     begin(&host, true);
-    assert_null(host.gather.background);
+    assert_false(aside_is_going_on(&host.gather.aside));
     assert_gathered(&host);
     gather_release(&host.gather);
 }
