@@ -3,7 +3,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "archive/decode.h"
 #include "archive/place.h"
 #include "archive/tally.h"
 #include "base/guard.h"
@@ -23,6 +22,7 @@ struct worker {
 struct unpacker {
     const struct reader *reader;
     const int *root_fds;
+    const struct unpack_filter *filter; /* or NULL */
     unsigned threads;
     struct cancel *cancel;
     struct progress *progress;
@@ -108,8 +108,21 @@ static bool is_copy_of_large(const struct decoded *decoded)
     return decoded->entry.type == ENTRY_HARDLINK && decoded->sliced != DECODED_NOT_SLICED;
 }
 
-static enum b10_reason place_small(struct placer *placer, const struct decoded *decoded,
-                                   struct b10_error *error)
+static enum b10_reason place_content(const struct unpacker *unpacker, struct placer *placer,
+                                     const struct decoded *decoded, struct b10_error *error)
+{
+    const struct unpack_filter *filter = unpacker->filter;
+    SCOPED(bytes) struct bytes other = BYTES_EMPTY;
+    bool changed = false;
+    if (filter != NULL)
+        TRY(filter->content(filter->user, decoded, &other, &changed, error));
+    return place_file(placer, decoded->path, &decoded->entry,
+                      changed ? other.data : decoded->content, changed ? other.size : decoded->size,
+                      error);
+}
+
+static enum b10_reason place_small(const struct unpacker *unpacker, struct placer *placer,
+                                   const struct decoded *decoded, struct b10_error *error)
 {
     switch (decoded->entry.type) {
     case ENTRY_DIRECTORY:
@@ -120,8 +133,7 @@ static enum b10_reason place_small(struct placer *placer, const struct decoded *
     case ENTRY_HARDLINK:
         break;
     }
-    return place_file(placer, decoded->path, &decoded->entry, decoded->content, decoded->size,
-                      error);
+    return place_content(unpacker, placer, decoded, error);
 }
 
 /* Large files stand already, and fill by their slices; their duplicates wait for the second
@@ -138,7 +150,7 @@ static enum b10_reason take_member(struct unpacker *unpacker, struct worker *wor
         worker->copies++;
     if (decoded->sliced != DECODED_NOT_SLICED)
         return B10_REASON_OK;
-    return place_small(placer, decoded, error);
+    return place_small(unpacker, placer, decoded, error);
 }
 
 static enum b10_reason take_members(struct unpacker *unpacker, struct worker *worker, size_t frame,
@@ -230,6 +242,8 @@ static enum b10_reason copy_member(struct unpacker *unpacker, struct worker *wor
     TRY(place_copy(placer, decoded->path, &decoded->entry,
                    unpacker->reader->manifest.sliced[decoded->sliced].path, decoded->size,
                    unpacker->cancel, error));
+    if (unpacker->filter != NULL)
+        TRY(unpacker->filter->copied(unpacker->filter->user, decoded, error));
     progress_add(unpacker->progress, decoded->size, 1);
     return B10_REASON_OK;
 }
@@ -298,14 +312,16 @@ static void report(const struct tally *placed, struct unpack_counts *counts)
     counts->bytes = placed->bytes;
 }
 
-enum b10_reason unpack(const struct reader *reader, const int *root_fds, unsigned threads,
-                       struct cancel *cancel, struct progress *progress,
-                       struct unpack_counts *counts, struct b10_error *error)
+enum b10_reason unpack(const struct reader *reader, const int *root_fds,
+                       const struct unpack_filter *filter, unsigned threads, struct cancel *cancel,
+                       struct progress *progress, struct unpack_counts *counts,
+                       struct b10_error *error)
 {
     SCOPED(unpacker)
     struct unpacker unpacker = {
         .reader = reader,
         .root_fds = root_fds,
+        .filter = filter,
         .threads = pool_threads(threads == 0 ? UNPACK_THREADS : threads, POOL_THREADS_MAX),
         .cancel = cancel,
         .progress = progress,

@@ -15,6 +15,7 @@
 #include "cache/attempt.h"
 #include "cache/identity.h"
 #include "cache/listing.h"
+#include "cache/relocate.h"
 #include "cache/report.h"
 #include "cache/scan.h"
 #include "cache/staging.h"
@@ -170,17 +171,24 @@ static enum b10_reason watch_space(struct watchdog **watchdog, const struct load
     return watchdog_start(watchdog, &ward, load->log, load->progress, error);
 }
 
-static enum b10_reason relocate_staged(struct load *load, const struct staging *staging,
-                                       const struct reader *archive, struct b10_error *error)
+static enum b10_reason begin_relocation(struct relocation **relocation,
+                                        const struct staging *staging, const struct reader *archive,
+                                        struct b10_error *error)
 {
     const struct manifest *manifest = &archive->manifest;
     SCOPED(heap) struct relocate_place *places = calloc(manifest->root_count, sizeof(*places));
-    struct relocate_counts counts;
     if (places == NULL)
         return error_no_memory(error);
     for (size_t i = 0; i < manifest->root_count; i++)
         places[i] = staging_place(staging, i);
-    TRY(relocate(manifest, places, load->log, load->progress, &counts, error));
+    return relocation_begin(relocation, manifest, places, error);
+}
+
+static enum b10_reason finish_relocation(const struct load *load, struct relocation *relocation,
+                                         struct b10_error *error)
+{
+    struct relocate_counts counts;
+    TRY(relocation_finish(relocation, load->log, load->progress, &counts, error));
     load->report->relocated_files = counts.relocated;
     load->report->unrelocated_files = counts.unrelocated;
     return B10_REASON_OK;
@@ -191,6 +199,7 @@ static enum b10_reason load_archive(struct load *load, struct b10_error *error)
 {
     SCOPED(reader) struct reader archive = READER_CLOSED;
     SCOPED(staging) struct staging *staging = NULL; /* discarded unless committed */
+    SCOPED(relocation) struct relocation *relocation = NULL;
     SCOPED(watchdog) struct watchdog *watchdog = NULL;
     struct unpack_counts unpacked = {0};
     struct install installed = {.progress = load->progress};
@@ -203,12 +212,13 @@ static enum b10_reason load_archive(struct load *load, struct b10_error *error)
     TRY(refuse_suspect(load, &archive, error));
     TRY(admit_size(load, &archive, error));
     TRY(staging_begin(&staging, load->settings, &archive.manifest, load->log, error));
+    TRY(begin_relocation(&relocation, staging, &archive, error));
     TRY(watch_space(&watchdog, load, staging, &archive, error));
-    TRY(unpack(&archive, staging_root_fds(staging), threads, &cancel, load->progress, &unpacked,
-               error));
+    TRY(unpack(&archive, staging_root_fds(staging), relocation_filter(relocation), threads, &cancel,
+               load->progress, &unpacked, error));
     fd_guard(&archive.fd); /* its close may hang, and must not once everything is installed */
     TRY(progress_phase(load->progress, "install", 0, 0, error));
-    TRY(relocate_staged(load, staging, &archive, error));
+    TRY(finish_relocation(load, relocation, error));
     TRY(staging_commit(staging, load->log, &installed, error)); /* the only line that others see */
     load->report->roots_left_out = staging_roots_left_out(staging);
     report_load(load, &archive, &unpacked, &installed);

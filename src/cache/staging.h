@@ -17,7 +17,7 @@
 #include "archive/manifest.h"
 #include "cache/config.h"
 #include "cache/install.h"
-#include "cache/relocate.h"
+#include "cache/prefixes.h"
 
 struct staging; /* opaque */
 

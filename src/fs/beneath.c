@@ -145,6 +145,11 @@ void beneath_cache_release(struct beneath_cache *cache)
     beneath_cache_init(cache, cache->root);
 }
 
+void beneath_cache_guard(struct beneath_cache *cache)
+{
+    beneath_cache_release(cache);
+}
+
 static enum b10_reason open_single(struct beneath_cache *cache, const char *path, size_t length,
                                    int *dirfd, struct b10_error *error)
 {

@@ -40,6 +40,7 @@ struct beneath_cache {
 
 void beneath_cache_init(struct beneath_cache *cache, int root);
 void beneath_cache_release(struct beneath_cache *cache);
+void beneath_cache_guard(struct beneath_cache *cache);
 
 /* Directory of `path` in *dirfd (borrowed, until the next call) and its last component in *leaf
  * (points into path). `path` must satisfy path_is_member(), else UNSAFE. */

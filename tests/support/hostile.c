@@ -56,7 +56,7 @@ enum b10_reason hostile_load(const struct scratch *scratch, unsigned threads,
                                                                          : -1;
     struct cancel cancel = CANCEL_CLEAR;
     struct unpack_counts counts;
-    reason = unpack(&reader, fds, threads, &cancel, NULL, &counts, error);
+    reason = unpack(&reader, fds, NULL, threads, &cancel, NULL, &counts, error);
     free(fds);
     return reason;
 }

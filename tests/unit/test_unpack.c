@@ -20,6 +20,7 @@ struct run {
     bool without_headers; /* no destination for root "headers" */
     b10_progress_fn progress;
     void *user;
+    const struct unpack_filter *filter;
     struct unpack_counts counts;
     struct b10_error error;
 };
@@ -41,8 +42,8 @@ static enum b10_reason unpack_file(struct scratch *scratch, const char *stage, s
     struct progress progress = {.fn = run->progress, .user = run->user};
     enum b10_reason reason = reader_open(&reader, scratch->fd, "a", "the.archive", &run->error);
     if (reason == B10_REASON_OK)
-        reason =
-            unpack(&reader, given, run->threads, &cancel, &progress, &run->counts, &run->error);
+        reason = unpack(&reader, given, run->filter, run->threads, &cancel, &progress, &run->counts,
+                        &run->error);
     close(fds[0]);
     close(fds[1]);
     return reason;
@@ -207,6 +208,102 @@ static void many_workers_lose_nothing(void **state)
     }
 }
 
+/* ---- the filter ---- */
+
+/* What a filter was asked about: it makes Python's files "other", and fails for `wrong`. */
+struct asked {
+    const struct scratch *scratch;
+    const char *wrong; /* or NULL */
+    _Atomic unsigned contents;
+    _Atomic unsigned copies;
+};
+
+static enum b10_reason make_other(void *user, const struct decoded *member, struct bytes *out,
+                                  bool *changed, struct b10_error *error)
+{
+    struct asked *asked = user;
+    const size_t length = strlen(member->path);
+    asked->contents++;
+    assert_int_equal(out->size, 0);
+    if (asked->wrong != NULL && strcmp(member->path, asked->wrong) == 0)
+        return error_set(error, B10_REASON_IO, "'%s' is wrong", asked->wrong);
+    *changed = length > 3 && strcmp(member->path + length - 3, ".py") == 0;
+    if (!*changed)
+        return B10_REASON_OK;
+    assert_int_equal(member->size, 15);
+    assert_memory_equal(member->content, "print('hello')\n", 15);
+    return bytes_append_text(out, "other", error);
+}
+
+/* The copy is there, complete and with its time; it is made another one. */
+static enum b10_reason see_copy(void *user, const struct decoded *copy, struct b10_error *error)
+{
+    struct asked *asked = user;
+    struct stat stat;
+    asked->copies++;
+    assert_string_equal(copy->path, "large2");
+    assert_int_equal(fstatat(asked->scratch->fd, "s/inductor/large2", &stat, 0), 0);
+    assert_int_equal(stat.st_size, LARGE);
+    assert_int_equal(stat.st_mtim.tv_sec, 1700000000);
+    if (asked->wrong != NULL && strcmp(copy->path, asked->wrong) == 0)
+        return error_set(error, B10_REASON_IO, "'%s' is wrong", asked->wrong);
+    scratch_text(asked->scratch, "s/inductor/large2", "another");
+    return B10_REASON_OK;
+}
+
+static void a_filter_gives_files_other_content_and_nothing_else(void **state)
+{
+    struct scratch *scratch = *state;
+    struct asked asked = {.scratch = scratch};
+    const struct unpack_filter filter = {.user = &asked, .content = make_other, .copied = see_copy};
+    save_sample(scratch);
+    struct run run = {.threads = 4, .filter = &filter};
+    must_unpack(scratch, "s", &run);
+    assert_int_equal(asked.contents, 6); /* no directory, no symlink, nothing large */
+    assert_int_equal(asked.copies, 1);
+    assert_int_equal(run.counts.files, 9);
+    assert_int_equal(run.counts.bytes, 3 * 15 + 9 + 12 + 2 * LARGE);
+    forge_tree(scratch, "expected", LARGE);
+    static const char *const changed[] = {"ab/code.py", "ab/same.py", "same.py", "large2"};
+    for (size_t i = 0; i < 4; i++) {
+        char path[64];
+        const struct timespec times[2] = {{.tv_sec = 1700000000}, {.tv_sec = 1700000000}};
+        snprintf(path, sizeof(path), "expected/inductor/%s", changed[i]);
+        scratch_text(scratch, path, i < 3 ? "other" : "another");
+        assert_int_equal(utimensat(scratch->fd, path, times, 0), 0);
+    }
+    const struct timespec times[2] = {{.tv_sec = 1700000000}, {.tv_sec = 1700000000}};
+    assert_int_equal(utimensat(scratch->fd, "s/inductor/large2", times, 0), 0); /* the filter's */
+    scratch_assert_same_tree(scratch_path(scratch, "expected"), scratch_path(scratch, "s"));
+}
+
+static void a_root_that_is_not_placed_is_not_filtered(void **state)
+{
+    struct asked asked = {.scratch = *state};
+    const struct unpack_filter filter = {.user = &asked, .content = make_other, .copied = see_copy};
+    save_sample(*state);
+    struct run run = {.threads = 4, .filter = &filter, .without_headers = true};
+    must_unpack(*state, "s", &run);
+    assert_int_equal(asked.contents, 5);
+}
+
+static void a_filter_that_fails_ends_it(void **state)
+{
+    static const char *const wrong[] = {"tool", "large2"};
+    for (size_t i = 0; i < 2; i++) {
+        struct asked asked = {.scratch = *state, .wrong = wrong[i]};
+        const struct unpack_filter filter = {.user = &asked,
+                                             .content = make_other,
+                                             .copied = see_copy};
+        save_sample(*state);
+        size_t descriptors = scratch_open_descriptors();
+        struct run run = {.threads = 4, .filter = &filter};
+        assert_int_equal(unpack_file(*state, i == 0 ? "t" : "s", &run), B10_REASON_IO);
+        assert_non_null(strstr(run.error.message, "is wrong"));
+        assert_int_equal(scratch_open_descriptors(), descriptors);
+    }
+}
+
 static int remember_last(void *user, const b10_progress *progress)
 {
     *(b10_progress *)user = *progress;
@@ -251,9 +348,9 @@ static void a_sign_that_is_up_ends_it(void **state)
     struct cancel cancel = CANCEL_CLEAR;
     const int none[] = {-1, -1};
     assert_int_equal(reader_open(&reader, scratch->fd, "a", "the.archive", &error), B10_REASON_OK);
-    assert_int_equal(unpack(&reader, none, 4, &cancel, NULL, &counts, &error), B10_REASON_OK);
+    assert_int_equal(unpack(&reader, none, NULL, 4, &cancel, NULL, &counts, &error), B10_REASON_OK);
     stop_for(&cancel, B10_REASON_CANCELLED);
-    assert_int_equal(unpack(&reader, none, 4, &cancel, NULL, &counts, &error),
+    assert_int_equal(unpack(&reader, none, NULL, 4, &cancel, NULL, &counts, &error),
                      B10_REASON_CANCELLED);
 }
 
@@ -296,6 +393,9 @@ int main(void)
         UNPACK(a_root_without_a_destination_is_checked_but_not_placed),
         UNPACK(slices_of_zeros_stay_holes),
         UNPACK(a_void_file_is_left_out),
+        UNPACK(a_filter_gives_files_other_content_and_nothing_else),
+        UNPACK(a_root_that_is_not_placed_is_not_filtered),
+        UNPACK(a_filter_that_fails_ends_it),
         UNPACK(progress_knows_the_totals_from_the_beginning),
         UNPACK(the_callback_cancels),
         UNPACK(a_sign_that_is_up_ends_it),
