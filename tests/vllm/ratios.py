@@ -42,12 +42,17 @@ def compared(outcomes):
         bound = kinds.get(UNTOUCHED)
         if not bound:
             continue
+        warm = {name: values for name, values in kinds.items() if name.startswith("warm")}
         rows.append([f"{UNTOUCHED}, {group}", len(bound), f"{median(bound):.1f}", spread(bound), "1.00", "", ""])
-        for name, values in kinds.items():
-            if name.startswith("warm"):
-                rows.append([name, len(values), f"{median(values):.1f}", spread(values), *ratio(values, bound)])
+        if len(warm) > 1:
+            rows.append(row(f"every warm start, {group}", sum(warm.values(), []), bound))
+        rows += [row(name, values, bound) for name, values in warm.items()]
     header = ["start", "starts", "engine s", "min–max", "× untouched", "95 %", f"≤ {REQUIRED:g}"]
     return table(header, rows) if rows else "no untouched start: nothing to compare with"
+
+
+def row(name, values, bound):
+    return [name, len(values), f"{median(values):.1f}", spread(values), *ratio(values, bound)]
 
 
 def ratio(values, bound):
