@@ -28,8 +28,8 @@ static enum b10_reason plan_merge(struct save *save, struct b10_error *error)
         reader_close(&save->merge.stored);
         return B10_REASON_OK;
     }
-    return merge_plan(&save->merge, &save->gather.tree, save->settings->max_cache_bytes, save->progress,
-                      error);
+    return merge_plan(&save->merge, &save->gather.tree, save->settings->max_cache_bytes,
+                      save->progress, error);
 }
 
 /* Only who has something to add takes the turn. */
