@@ -57,9 +57,13 @@ class Signals(CommandTest):
         return process, read_end, worker
 
     def send(self, process, worker, number):
-        """The signal to the command; returns when the working process has noticed: it woke up from writing to the pipe."""
+        """The signal to the command; returns when the working process has noticed."""
         before = sleeps(worker)
         process.send_signal(number)
+        self.wait_until_noticed(process, worker, before)
+
+    def wait_until_noticed(self, process, worker, before):
+        """The working process woke up from writing to the pipe and sleeps again."""
         while sleeps(worker) <= before:
             self.assertIsNone(process.poll())
             time.sleep(0.001)
@@ -114,8 +118,10 @@ class Signals(CommandTest):
         """A terminal sends it to both processes, `timeout` to one and to all."""
         self.fill_local()
         process, read_end, worker = self.start_working("save", start_new_session=True)
-        self.send(process, worker, signal.SIGTERM)
-        os.killpg(process.pid, signal.SIGTERM)
+        before = sleeps(worker)
+        process.send_signal(signal.SIGTERM)
+        os.killpg(process.pid, signal.SIGTERM)  # with nothing between: soon after counts as the same one
+        self.wait_until_noticed(process, worker, before)
         returned, _, err = self.let_go(process, read_end)
         self.assertEqual(returned, 143, err)
         self.assertEqual(os.listdir(self.volume), [])
@@ -124,6 +130,7 @@ class Signals(CommandTest):
         process, read_end = self.start_held("list")
         child_of(process)
         process.send_signal(signal.SIGTERM)
+        process.wait(10)  # while its child is held: let go, it might end before the signal has been handed on
         returned, out, err = self.let_go(process, read_end)
         self.assertEqual((returned, out), (-signal.SIGTERM, ""))
         self.assertNotIn("error", err)
