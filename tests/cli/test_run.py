@@ -146,17 +146,6 @@ class ExitCodes(RunTest):
         self.assertEqual((answer["command"], answer["exit_code"], answer["starts"]), ("run", 5, 1))
         self.assertEqual((answer["load"]["reason"], answer["save"], answer["ready"]), ("ABSENT", None, False))
 
-    def test_it_adds_little_before_the_server_starts(self):
-        for environment, limit in (({"B10FS_CACHE_DIR": "/nowhere/at/all"}, 0.02), ({}, 0.3)):
-            if not environment:
-                self.saved({f"{number}/k": os.urandom(1000) for number in range(64)})
-            times = []
-            for _ in range(7):
-                shutil.rmtree(self.local, ignore_errors=True)
-                out, _ = self.ok("run", "--json", "true", environment=environment)
-                times.append(json.loads(out)["start_seconds"])
-            self.assertLess(min(times), limit)
-
 
 class Output(RunTest):
     def test_it_is_passed_on_byte_by_byte(self):
