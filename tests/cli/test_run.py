@@ -322,18 +322,6 @@ class Caching(RunTest):
         self.ends(9, "run", "--", "sh", "-c", "exit 9")
         self.assertEqual(os.listdir(self.volume), [])
 
-    def test_a_signal_during_the_load_ends_it_without_a_start(self):
-        self.saved({f"{number}/k": os.urandom(300000) for number in range(200)})
-        process = self.start("sh", "-c", "echo started")
-        wait_for(lambda: any(name.startswith(".b10transfer-staging") for name in os.listdir(self.scratch))
-                 or process.poll() is not None)
-        process.send_signal(signal.SIGTERM)
-        out, _ = process.communicate(timeout=30)
-        if b"started" in out:
-            self.skipTest("the load was over before the signal came")
-        self.assertEqual((process.returncode, out), (143, b""))
-        self.assertFalse(os.path.exists(self.local))
-
 
 class BadCache(RunTest):
     def dying(self, *arguments):

@@ -52,6 +52,18 @@ class HangingVolume(RunTest):
         out, _ = process.communicate(timeout=15)
         self.assertEqual((process.returncode, out), (143, b""))
 
+    def test_a_signal_in_the_middle_of_a_load_ends_it_without_a_start(self):
+        self.environment["B10_LOAD_TIMEOUT_SECONDS"] = "60"
+        self.saved({f"{number}/k": os.urandom(300000) for number in range(20)})
+        self.mounted.rules("read 20 999999 hang 0")  # of some 50
+        process = self.start("echo", "started")
+        self.mounted.wait_for("hang")
+        self.assertTrue(any(name.startswith(".b10transfer-staging") for name in os.listdir(self.scratch)))
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=15)
+        self.assertEqual((process.returncode, out), (143, b""))
+        self.assertFalse(os.path.exists(self.local))
+
     def test_ctrl_z_during_the_load_stops_the_job(self):
         self.environment.update(B10_LOAD_TIMEOUT_SECONDS="60", PS1="ready> ")
         self.mounted.rules("* 1 999999 hang 0")
