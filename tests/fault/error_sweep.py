@@ -3,9 +3,9 @@
 
     error_sweep.py DRIVER save|save_merge|load|merge [SECONDS]
 
-SECONDS bounds the time (default 80, 0: every case): when every case would take longer, every nth is tried. `merge` is a
-load into a directory that is not empty, `save_merge` a save that adds to an archive. After each: an answer that fits the error, nothing partial anywhere, no temporary
-name left unless removing it was what failed, and the next operation, without a fault, succeeds.
+SECONDS bounds the time (default 80, 0: every case, however long it takes). `merge` is a load into a directory that is not
+empty, `save_merge` a save that adds to an archive. After each: an answer that fits the error, nothing partial anywhere, no
+temporary name left unless removing it was what failed, and the next operation, without a fault, succeeds.
 """
 
 import os
@@ -13,8 +13,8 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 
+from cases import try_cases
 from replica import ARCHIVE, STAGING, Broken, Replica, require, snapshot
 
 # What a file system on its own, a network or a limit of the process may answer.
@@ -196,16 +196,10 @@ def main():
     replica.clear_volume()
     replica.run("save")
     every = cases(replica, what)
-    samples = every[:: max(1, len(every) // 12)]
-    begin = time.monotonic()
-    failed = sum(not fail_once(replica, what, *case) for case in samples)
-    each = (time.monotonic() - begin) / len(samples)
-    step = 1 if seconds == 0 else max(1, round(len(every) * each / seconds))
-    chosen = every[::step]
-    failed += sum(not fail_once(replica, what, *case) for case in chosen)
+    tried, failed = try_cases(every, lambda *case: fail_once(replica, what, *case), seconds)
     replica.close()
-    print(f"{what}: {len(chosen)} of {len(every)} cases (every {step}.), {failed} failed")
-    return 0 if failed == 0 and len(chosen) > 50 else 1
+    print(f"{what}: {tried} of {len(every)} cases, {failed} failed")
+    return 0 if failed == 0 and tried > 50 else 1
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ A saver is killed at the call and at the same moment its file system stops: what
 the journal written any more, or its `journal` flushed first: file systems may do either at any time). ext4 is mounted with
 noauto_da_alloc: with its default it hides a forgotten fsync. The save is a first one, one that replaces an archive, or one
 that merges into it; the power is also cut after SUCCESS. After each: the old archive or the new one, whole; after SUCCESS
-the new one; the next save succeeds. SECONDS bounds the time (default 40, 0: every case); every nth is tried then.
+the new one; the next save succeeds. SECONDS bounds the time (default 60, 0: every case, however long it takes).
 """
 
 import os
@@ -15,8 +15,8 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 
+from cases import try_cases
 from replica import ARCHIVE, Broken, Replica, require, snapshot
 from volume import enter_namespace, skip
 
@@ -152,7 +152,7 @@ def require_tools(kind):
 
 def main():
     driver, kind = sys.argv[1:3]
-    seconds = float(sys.argv[3]) if len(sys.argv) > 3 else 40
+    seconds = float(sys.argv[3]) if len(sys.argv) > 3 else 60
     require_tools(kind)
     try:
         sweep = Sweep(driver, kind)
@@ -161,16 +161,12 @@ def main():
     every = [(what, call, number, written) for what in ("save", "replace", "merge")
              for call, number in sweep.calls(what) for written in CUTS]
     ends = [case for case in every if case[1:3] == AT_THE_END]
-    begin = time.monotonic()
-    failed = sum(not sweep.cut_once(*case) for case in ends)
-    each = (time.monotonic() - begin) / len(ends)
-    step = 1 if seconds == 0 else max(1, round(len(every) * each / seconds))
-    step += 1 - step % 2  # odd: both kinds of cut
-    chosen = every[::step]
-    failed += sum(not sweep.cut_once(*case) for case in chosen)
+    _, failed_at_ends = try_cases(ends, sweep.cut_once, 0)
+    tried, failed = try_cases([case for case in every if case not in ends], sweep.cut_once, seconds)
+    failed += failed_at_ends
     sweep.close()
-    print(f"{kind}: {len(chosen) + len(ends)} cuts, {len(chosen)} of {len(every)} moments (every {step}.), {failed} failed")
-    return 0 if failed == 0 and len(chosen) > 20 else 1
+    print(f"{kind}: {tried + len(ends)} of {len(every)} moments, {failed} failed")
+    return 0 if failed == 0 and tried > 20 else 1
 
 
 if __name__ == "__main__":

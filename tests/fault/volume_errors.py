@@ -5,17 +5,16 @@
 
 `replace` and `save_merge` find an archive that holds less; `again` is a save where the archive exists. Each operation of
 the volume fails before anything is done, and again after it was done ("late": the answer was lost on the way, as on a
-network; at `flush` this is an error of close). SECONDS bounds the time (default 40, 0: every case): when every case would
-take longer, every nth is tried. After each: an answer that fits the error; the volume holds what it held or the new
-archive, whole; the local directory is absent or whole; nothing is left that a sweep would not take; the next operation
-succeeds.
+network; at `flush` this is an error of close). SECONDS bounds the time (default 80, 0: every case, however long it
+takes). After each: an answer that fits the error; the volume holds what it held or the new archive, whole; the local
+directory is absent or whole; nothing is left that a sweep would not take; the next operation succeeds.
 """
 
 import os
 import subprocess
 import sys
-import time
 
+from cases import try_cases
 from replica import ARCHIVE, STAGING, TEMPORARY, Broken, require, snapshot
 from volume import VolumeReplica, require_fuse
 
@@ -149,21 +148,15 @@ class Sweep:
 
 def main():
     driver, faultfs, what = sys.argv[1:4]
-    seconds = float(sys.argv[4]) if len(sys.argv) > 4 else 40
+    seconds = float(sys.argv[4]) if len(sys.argv) > 4 else 80
     require_fuse(faultfs)
     replica = VolumeReplica(driver, faultfs)
     sweep = Sweep(replica, what)
     every = sweep.cases()
-    begin = time.monotonic()
-    samples = every[:: max(1, len(every) // 12)]
-    failed = sum(not sweep.fail_once(*case) for case in samples)
-    each = (time.monotonic() - begin) / len(samples)
-    step = 1 if seconds == 0 else max(1, round(len(every) * each / seconds))
-    chosen = every[::step]
-    failed += sum(not sweep.fail_once(*case) for case in chosen)
+    tried, failed = try_cases(every, sweep.fail_once, seconds)
     replica.close()
-    print(f"{what}: {len(chosen)} of {len(every)} cases (every {step}.), {failed} failed")
-    return 0 if failed == 0 and len(chosen) > 50 else 1
+    print(f"{what}: {tried} of {len(every)} cases, {failed} failed")
+    return 0 if failed == 0 and tried > 50 else 1
 
 
 if __name__ == "__main__":

@@ -13,6 +13,14 @@ static void keep_log(void *user, b10_log_level level, const char *message)
     snprintf(replica->log + used, sizeof(replica->log) - used, "%d %s\n", (int)level, message);
 }
 
+/* Every local directory, and those below `path` whatever it belongs to. */
+static void replica_allow(struct replica *replica, const char *path)
+{
+    char prefixes[4400];
+    snprintf(prefixes, sizeof(prefixes), "any,%s", path);
+    replica_set(replica, "b10_local_prefixes", prefixes);
+}
+
 void replica_init(struct replica *replica, const struct scratch *scratch)
 {
     *replica = (struct replica){.scratch = scratch,
@@ -25,7 +33,7 @@ void replica_init(struct replica *replica, const struct scratch *scratch)
     replica_set(replica, "baseten_fs_enabled", "1");
     replica_set(replica, "torchinductor_cache_dir", scratch_path(scratch, "local"));
     replica_set(replica, "b10fs_cache_dir", scratch_path(scratch, "volume"));
-    replica_set(replica, "b10_local_prefixes", "any");
+    replica_allow(replica, scratch->path);
     replica_set(replica, "b10_cache_roots", "none");
     replica_set(replica, "min_local_space_mb", "0");
     replica_set(replica, "min_b10fs_space_mb", "0");
