@@ -87,6 +87,11 @@ enum b10_reason setting_allowed(struct reading *reading, const struct setting *r
     const char *homes[] = {reading->host.home_dir, registered};
     if (allowed_contains(&reading->allowed, path, homes, 2))
         return B10_REASON_OK;
+    if (reading->allowed.any)
+        return setting_bad(error, row, value,
+                           "'%s' belongs to the system or holds a home directory, which "
+                           "B10_LOCAL_PREFIXES=%s leaves out: it needs a prefix of its own",
+                           path, reading->text[SETTING_LOCAL_PREFIXES]);
     return setting_bad(error, row, value, "'%s' is not below one of B10_LOCAL_PREFIXES=%s", path,
                        reading->text[SETTING_LOCAL_PREFIXES]);
 }

@@ -681,9 +681,15 @@ static void any_allows_all_but_the_system_and_homes(void **state)
     setenv("B10_LOCAL_PREFIXES", "any", 1);
     for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
         assert_accepted("TORCHINDUCTOR_CACHE_DIR", good[i]);
-    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         assert_refused("TORCHINDUCTOR_CACHE_DIR", bad[i]);
+        assert_non_null(strstr(error.message, "which B10_LOCAL_PREFIXES=any leaves out"));
+    }
     assert_refused("TORCHINDUCTOR_CACHE_DIR", scratch->path); /* the home lies in it */
+    setenv("B10_LOCAL_PREFIXES", "any,/dev/shm", 1);
+    assert_accepted("TORCHINDUCTOR_CACHE_DIR", "/dev/shm/x");
+    assert_refused("TORCHINDUCTOR_CACHE_DIR", "/dev/x");
+    setenv("B10_LOCAL_PREFIXES", "any", 1);
     struct passwd *entry = getpwuid(getuid());
     if (entry != NULL)
         assert_refused("TORCHINDUCTOR_CACHE_DIR", entry->pw_dir);
