@@ -9,8 +9,8 @@
 #ifndef API_CALL_H
 #define API_CALL_H
 
-#include "cache/config.h"
 #include "par/job.h"
+#include "settings/config.h"
 
 struct call {
     struct job_listener listener; /* the caller's callbacks and cancel token */

@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "base/progress.h"
-#include "cache/config.h"
+#include "settings/config.h"
 
 /* ABSENT: no archive that a load here may take has that token any more, or came from the one that had by
  * merging; CONFIG: it is no token. Else

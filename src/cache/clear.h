@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "base/progress.h"
-#include "cache/config.h"
+#include "settings/config.h"
 
 MUST_CHECK enum b10_reason clear_local(const struct settings *settings, struct log *log,
                                        struct progress *progress, struct b10_report *report,

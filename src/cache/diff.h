@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "base/progress.h"
-#include "cache/config.h"
+#include "settings/config.h"
 
 /* `archive`: path of the one to compare with; NULL or "": this environment's, the first one of the search path.
  * *list is one block. Without an archive everything is new. NOTHING_LOCAL, NO_KEY; CORRUPT, IO, …: there is

@@ -16,9 +16,9 @@
 #define CACHE_DOCTOR_H
 
 #include "base/progress.h"
-#include "cache/config.h"
 #include "cache/findings.h"
 #include "cache/volume.h"
+#include "settings/config.h"
 
 /* *list is one block, to be freed; see b10_doctor. */
 MUST_CHECK enum b10_reason doctor_examine(const struct settings *settings,

@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "base/progress.h"
-#include "cache/config.h"
+#include "settings/config.h"
 
 /* *list is one block, to be freed; see b10_explain. */
 MUST_CHECK enum b10_reason explain_archives(const struct settings *settings,

@@ -3,8 +3,8 @@
 #define CACHE_IDENTITY_H
 
 #include "archive/manifest.h"
-#include "cache/config.h"
 #include "env/compare.h"
+#include "settings/config.h"
 
 struct identity {
     struct facts facts; /* owned */

@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "base/progress.h"
-#include "cache/config.h"
+#include "settings/config.h"
 
 /* OK also with the volume absent, disabled or failing (then the fields about it stay empty). */
 MUST_CHECK enum b10_reason inspect_info(const struct settings *settings, struct log *log,

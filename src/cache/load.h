@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "base/progress.h"
-#include "cache/config.h"
+#include "settings/config.h"
 
 /* Reasons as in the contract of b10_load. `report` is complete (struct_size that of this
  * version). */

@@ -12,7 +12,7 @@
 
 #include "base/log.h"
 #include "base/progress.h"
-#include "cache/config.h"
+#include "settings/config.h"
 
 /* *list is one block, to be freed. A shared directory that does not exist holds none. */
 MUST_CHECK enum b10_reason prune_archives(const struct settings *settings,

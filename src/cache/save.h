@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "base/progress.h"
-#include "cache/config.h"
+#include "settings/config.h"
 
 MUST_CHECK enum b10_reason save_cache(const struct settings *settings, struct log *log,
                                       struct progress *progress, struct b10_report *report,

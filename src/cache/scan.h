@@ -11,7 +11,7 @@
 #include "archive/tree.h"
 #include "base/cancel.h"
 #include "base/progress.h"
-#include "cache/config.h"
+#include "settings/config.h"
 
 struct scan_counts {
     uint64_t left_out_changed; /* vanished or unreadable while scanning */

@@ -8,11 +8,11 @@
 #include <unistd.h>
 
 #include "base/guard.h"
-#include "cache/auto_root.h"
 #include "cache/holder.h"
 #include "fs/dirs.h"
 #include "fs/io.h"
 #include "fs/path.h"
+#include "settings/auto_root.h"
 
 enum { NO_ROOT = -1 };
 

@@ -15,9 +15,9 @@
 #define CACHE_STAGING_H
 
 #include "archive/manifest.h"
-#include "cache/config.h"
 #include "cache/install.h"
 #include "cache/prefixes.h"
+#include "settings/config.h"
 
 struct staging; /* opaque */
 

@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "base/progress.h"
-#include "cache/config.h"
+#include "settings/config.h"
 
 MUST_CHECK enum b10_reason transfer_file(const struct settings *settings, const char *source,
                                          const char *dest, struct log *log,

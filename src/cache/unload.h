@@ -17,7 +17,7 @@
 
 #include "base/log.h"
 #include "base/progress.h"
-#include "cache/config.h"
+#include "settings/config.h"
 
 /* ABSENT: there is no archive; NOTHING_LOCAL: nothing of it is here. report: files, content_bytes,
  * and the archive that they came from. */

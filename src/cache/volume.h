@@ -11,7 +11,7 @@
 
 #include "base/log.h"
 #include "base/progress.h"
-#include "cache/config.h"
+#include "settings/config.h"
 
 struct volume {
     int dirfd;                 /* owned, -1 when closed */

@@ -8,9 +8,9 @@
 #define SERVER_AWAIT_H
 
 #include "base/log.h"
-#include "cache/config.h"
 #include "server/desk.h"
 #include "server/probe.h"
+#include "settings/config.h"
 
 struct awaited {
     uint64_t tries;

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 # An include points to the same folder or to one with a lower number, never up and never across.
-RANKS = {"base": 0, "fs": 1, "par": 1, "archive": 2, "env": 2, "cache": 3, "probe": 3, "server": 4, "api": 5}
+RANKS = {"base": 0, "fs": 1, "par": 1, "archive": 2, "env": 2, "settings": 3, "probe": 3, "cache": 4, "server": 5, "api": 6}
 PUBLIC_HEADER = "b10transfer.h"
 # Sees the public header and its own folder.
 OUTSIDE = {"cli"}
@@ -22,9 +22,9 @@ ONLY_IN = {
     r"#\s*include\s*<sodium\w*\.h>": {"base/digest.c", "base/random.c"},
     r"#\s*include\s*<(?:pthread|threads)\.h>": {"par/"},
     r"#\s*include\s*<dlfcn\.h>|\bdlopen\s*\(": {"env/", "server/probe_tls.c"},
-    r"\b(?:secure_)?getenv\s*\(": {"cache/config.c", "cli/"},
+    r"\b(?:secure_)?getenv\s*\(": {"settings/config.c", "cli/"},
     # the helper's process gets it as it is
-    r"\benviron\b": {"cache/config.c", "env/gpu_helper.c", "cli/"},
+    r"\benviron\b": {"settings/config.c", "env/gpu_helper.c", "cli/"},
     r"\bextern\s+(?!const\b)\w+": set(),
     r"\bgoto\b": set(),
 }

@@ -1,4 +1,4 @@
-#include "cache/config.h"
+#include "settings/config.h"
 
 #include <pwd.h>
 #include <stdio.h>
@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cache/auto_root.h"
 #include "env/gpu.h"
+#include "settings/auto_root.h"
 #include "support/sandbox.h"
 #include "support/scratch.h"
 

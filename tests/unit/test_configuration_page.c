@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "cache/config.h"
+#include "settings/config.h"
 #include "support/scratch.h"
 
 static const char begin_mark[] = "<!-- table:";

@@ -1,4 +1,4 @@
-#include "cache/recorded.h"
+#include "settings/recorded.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,13 +6,13 @@
  * A row that depends on another one reads that first (setting_need), so any row can be read alone.
  * Threads: the table any; a reading one at a time.
  */
-#ifndef CACHE_SETTING_H
-#define CACHE_SETTING_H
+#ifndef SETTINGS_SETTING_H
+#define SETTINGS_SETTING_H
 
-#include "cache/allowed.h"
-#include "cache/auto_root.h"
-#include "cache/config.h"
-#include "cache/host.h"
+#include "settings/allowed.h"
+#include "settings/auto_root.h"
+#include "settings/config.h"
+#include "settings/host.h"
 
 /* In the order in which they are shown. */
 enum setting_id {

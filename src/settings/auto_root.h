@@ -5,14 +5,14 @@
  * Triton use; servers have all.
  * Threads: any.
  */
-#ifndef CACHE_AUTO_ROOT_H
-#define CACHE_AUTO_ROOT_H
+#ifndef SETTINGS_AUTO_ROOT_H
+#define SETTINGS_AUTO_ROOT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
-#include "cache/host.h"
+#include "settings/host.h"
 
 enum { AUTO_ROOT_COUNT = 10 };
 

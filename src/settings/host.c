@@ -1,4 +1,4 @@
-#include "cache/host.h"
+#include "settings/host.h"
 
 #include <fcntl.h>
 #include <pwd.h>

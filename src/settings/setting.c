@@ -1,4 +1,4 @@
-#include "cache/setting.h"
+#include "settings/setting.h"
 
 #include <stdarg.h>
 #include <stdio.h>

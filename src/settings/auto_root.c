@@ -1,4 +1,4 @@
-#include "cache/auto_root.h"
+#include "settings/auto_root.h"
 
 #include <assert.h>
 #include <stdlib.h>

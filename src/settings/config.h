@@ -11,14 +11,14 @@
  * Threads: given_take any (getenv, as everywhere, must not race with a setenv of the host); a
  * b10_config one writer or many readers.
  */
-#ifndef CACHE_CONFIG_H
-#define CACHE_CONFIG_H
+#ifndef SETTINGS_CONFIG_H
+#define SETTINGS_CONFIG_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/log.h"
-#include "cache/recorded.h"
+#include "settings/recorded.h"
 
 enum save_mode { SAVE_IF_ABSENT, SAVE_MERGE, SAVE_REPLACE, SAVE_NEVER };
 enum load_mode { LOAD_IF_EMPTY, LOAD_MERGE };

@@ -7,8 +7,8 @@
  * Values that may be secret, are long or are not printable are digests from here on: nothing else
  * of them is kept. Threads: one at a time.
  */
-#ifndef CACHE_RECORDED_H
-#define CACHE_RECORDED_H
+#ifndef SETTINGS_RECORDED_H
+#define SETTINGS_RECORDED_H
 
 #include <stddef.h>
 

@@ -6,8 +6,8 @@
 #include "base/bytes.h"
 #include "base/guard.h"
 #include "base/parse.h"
-#include "cache/setting.h"
 #include "fs/path.h"
+#include "settings/setting.h"
 
 /* Leaves room for the longest file name in a record that holds directory and name. */
 enum { SETTING_PATH_LIMIT = B10_PATH_SIZE - 256 };

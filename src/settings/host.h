@@ -6,8 +6,8 @@
  * where they say nothing.
  * Threads: any.
  */
-#ifndef CACHE_HOST_H
-#define CACHE_HOST_H
+#ifndef SETTINGS_HOST_H
+#define SETTINGS_HOST_H
 
 #include "base/error.h"
 

@@ -1,4 +1,4 @@
-#include "cache/allowed.h"
+#include "settings/allowed.h"
 
 #include <stdlib.h>
 #include <string.h>

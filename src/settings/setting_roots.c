@@ -6,8 +6,8 @@
 #include "archive/entry.h"
 #include "base/guard.h"
 #include "base/parse.h"
-#include "cache/setting.h"
 #include "fs/path.h"
+#include "settings/setting.h"
 
 enum { ROOTS_LIMIT = 16 }; /* named ones */
 

@@ -1,4 +1,4 @@
-#include "cache/config.h"
+#include "settings/config.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 #include "base/forked.h"
 #include "base/guard.h"
-#include "cache/setting.h"
+#include "settings/setting.h"
 
 /* Owned by the caller of b10_config_new. */
 struct b10_config {

@@ -4,8 +4,8 @@
  * `any` (and the prefix "/") allows every directory but the system's own and a home itself.
  * Threads: read-only use from any number.
  */
-#ifndef CACHE_ALLOWED_H
-#define CACHE_ALLOWED_H
+#ifndef SETTINGS_ALLOWED_H
+#define SETTINGS_ALLOWED_H
 
 #include <stdbool.h>
 #include <stddef.h>

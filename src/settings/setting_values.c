@@ -5,10 +5,10 @@
 
 #include "base/parse.h"
 #include "base/url.h"
-#include "cache/setting.h"
 #include "env/facts.h"
 #include "env/gpu.h"
 #include "env/key.h"
+#include "settings/setting.h"
 
 enum { TOKEN_LIMIT = 4096 };
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/guard.h"
-#include "cache/setting.h"
 #include "fs/path.h"
+#include "settings/setting.h"
 
 static enum setting_id main_row(const struct settings *settings)
 {

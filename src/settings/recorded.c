@@ -1,4 +1,4 @@
-#include "cache/recorded.h"
+#include "settings/recorded.h"
 
 #include <stdbool.h>
 #include <stdio.h>
