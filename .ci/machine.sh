@@ -54,5 +54,5 @@ vllm_packages=(libnuma1)
 test_packages=(libcmocka-dev libseccomp-dev strace xfsprogs e2fsprogs busybox clang clang-format clang-tidy llvm
     libclang-rt-14-dev libarchive-tools squashfs-tools zstd git btrfs-progs spin
     qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross
-    iproute2 libfuse3-dev fuse3 moosefs-master moosefs-chunkserver moosefs-client moosefs-cli sshfs openssh-sftp-server socat
+    procps iproute2 libfuse3-dev fuse3 moosefs-master moosefs-chunkserver moosefs-client moosefs-cli sshfs openssh-sftp-server socat
     nginx-light libcurl4 systemd python3-yaml)
