@@ -13,14 +13,15 @@ SKIPPED_PART = re.compile(r"(?:\[ +SKIPPED \]|SKIPPED(?: \[\d+\])?:?)\s*(.*)")
 
 
 def parts(log: str):
-    """Test name -> what its output says was skipped."""
+    """Test name -> what its output says was skipped, for every test in the log."""
     name, found = None, {}
     for line in log.splitlines():
         if match := re.match(r"\d+/\d+ Testing: (.*)", line):
             name = match[1]
+            found[name] = []
         elif name and (match := SKIPPED_PART.match(line)):
             if not re.fullmatch(r"\d+ test\(s\).*", match[1]):  # cmocka's summary repeats the names
-                found.setdefault(name, []).append(match[1])
+                found[name].append(match[1])
     return found
 
 
@@ -28,8 +29,10 @@ def main(build: Path) -> None:
     reasons = parts((build / "Testing/Temporary/LastTest.log").read_text(errors="replace"))
     for case in xml.parse(build / "results.xml").iter("testcase"):
         name = case.get("name")
-        if case.get("status") != "run" and case.get("status") != "fail":
-            reasons.setdefault(name, ["not run"])
+        if name not in reasons:
+            sys.exit(f"skips.py: the log of {build} does not hold {name}: another ctest has written it")
+        if case.get("status") not in ("run", "fail"):
+            reasons[name] = reasons[name] or ["not run"]
     for name in sorted(reasons):
         for reason in dict.fromkeys(reasons[name]):
             print(f"{name}: {reason}")

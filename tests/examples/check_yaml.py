@@ -10,7 +10,7 @@ from pathlib import Path
 try:
     import yaml
 except ImportError:
-    print("skipped: there is no PyYAML here")
+    print("SKIPPED: there is no PyYAML here")
     sys.exit(77)
 
 # Members that an object may have; an object is known by the name under which it stands.

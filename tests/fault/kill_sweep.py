@@ -70,7 +70,7 @@ def check(replica, what):
 def main():
     driver, what = sys.argv[1:]
     if shutil.which("strace") is None:
-        print("skipped: strace is not installed")
+        print("SKIPPED: strace is not installed")
         return 77
     replica = Replica(driver)
     replica.store_part()

@@ -20,7 +20,7 @@ folder = build / "tests/nvidia/real"
 
 
 def skip(why):
-    print(f"skipped: {why}")
+    print(f"SKIPPED: {why}")
     sys.exit(77)
 
 
