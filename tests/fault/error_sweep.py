@@ -3,7 +3,7 @@
 
     error_sweep.py DRIVER save|save_merge|load|merge [SECONDS]
 
-SECONDS bounds the time (default 80, 0: every case, however long it takes). `merge` is a load into a directory that is not
+SECONDS bounds the time (default 120, 0: every case, however long it takes). `merge` is a load into a directory that is not
 empty, `save_merge` a save that adds to an archive. After each: an answer that fits the error, nothing partial anywhere, no
 temporary name left unless removing it was what failed, and the next operation, without a fault, succeeds.
 """
@@ -187,7 +187,7 @@ def cases(replica, what):
 
 def main():
     driver, what = sys.argv[1:3]
-    seconds = float(sys.argv[3]) if len(sys.argv) > 3 else 80
+    seconds = float(sys.argv[3]) if len(sys.argv) > 3 else 120
     if shutil.which("strace") is None:
         print("SKIPPED: strace is not installed")
         return 77

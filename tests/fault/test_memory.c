@@ -24,7 +24,7 @@ struct rig {
     bool answer_is_right; /* of an operation that only looks */
     char archive[4400];
     char copy[4400];
-    char *part; /* content of an archive that holds less; NULL until it is asked for */
+    char *part; /* owned: content of an archive that holds less; NULL until it is asked for */
     size_t part_size;
     char part_name[4400]; /* where it lies on the volume */
 };
@@ -88,6 +88,12 @@ static void rig_init(struct rig *rig, const struct scratch *scratch, const char 
     fill_saved(scratch);
     aim(rig, "place/saved");
     replica_assert(&rig->replica, replica_save(&rig->replica), B10_SUCCESS, B10_REASON_OK);
+}
+
+static void rig_release(struct rig *rig)
+{
+    free(rig->part);
+    replica_release(&rig->replica);
 }
 
 static void remove_tree(const char *path)
@@ -600,8 +606,7 @@ static void sweep_alone(void **state, const struct operation *operation)
     struct rig rig;
     rig_init(&rig, *state, "1");
     sweep(&rig, operation, 1);
-    free(rig.part);
-    replica_release(&rig.replica);
+    rig_release(&rig);
 }
 
 static void sweep_threads(void **state, const struct operation *operation)
@@ -609,7 +614,7 @@ static void sweep_threads(void **state, const struct operation *operation)
     struct rig rig;
     rig_init(&rig, *state, "8");
     sweep(&rig, operation, COARSE_STEP);
-    replica_release(&rig.replica);
+    rig_release(&rig);
 }
 
 #define SWEEP(test, how, operation)                                                                \
@@ -716,7 +721,7 @@ static void fewer_threads_than_wanted_are_enough(void **state)
         replica_assert(&rig.replica, rig.status, B10_SUCCESS, B10_REASON_OK);
         check_load(&rig);
     }
-    replica_release(&rig.replica);
+    rig_release(&rig);
 }
 
 static int disarm(void **state)
