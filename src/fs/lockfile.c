@@ -1,6 +1,6 @@
 /* States of one that wants the lock:
  *
- *     LOOK ── nothing there ──────────────▶ COMPETE ── our token is there ──▶ HELD
+ *     LOOK ── nothing there, or our own ──▶ COMPETE ── our token is there ──▶ HELD
  *       │                                      └── else ──▶ LOOK
  *       ├── first look at another's ──▶ WATCH ── unchanged so far ──▶ (pause) LOOK
  *       ├── not what the last look saw ─────▶ IN_PROGRESS
@@ -114,14 +114,17 @@ static enum b10_reason compete_by_create(struct lockfile *lock, const struct pro
 }
 
 /* 1. A private file with our token, complete. 2. Linked to the lock's name. 3. The private name
- * goes. 4. Whose token stands under the lock's name? Answers of 2 and 3 may have been lost. */
+ * goes. 4. Whose token stands under the lock's name? Answers of 2 and 3 may have been lost; and what
+ * was linked may be in the hands of a breaker at 4, who puts it back. So the token is the same in
+ * each round, and the next one finds it. */
 static enum b10_reason compete(struct lockfile *lock, const struct process *self,
                                struct progress *progress, struct b10_error *error)
 {
     char private_name[LOCK_NAME_SIZE];
     struct lock_seen seen;
     struct b10_error found = ERROR_NONE;
-    TRY(token_make(lock->token, error));
+    if (lock->token[0] == '\0')
+        TRY(token_make(lock->token, error));
     TRY(lock_name(private_name, lock->stem, lock->token, LOCK_NEW_SUFFIX, error));
     bool created;
     enum b10_reason reason = write_lock(lock, private_name, self, &created, &found);
@@ -130,7 +133,6 @@ static enum b10_reason compete(struct lockfile *lock, const struct process *self
         found.sys_errno = errno;
     lock_remove_name(lock->dirfd, private_name, 0);
     if (reason == B10_REASON_DENIED && !created) {
-        lock->token[0] = '\0';
         lock->refused = found.sys_errno; /* whoever cannot create a file will be told so anyway */
         return B10_REASON_OK;
     }
@@ -138,12 +140,8 @@ static enum b10_reason compete(struct lockfile *lock, const struct process *self
         return error_copy(error, &found);
     TRY(progress_step(progress, error));
     if (is_refusal(found.sys_errno))
-        TRY(compete_by_create(lock, self, &seen, error));
-    else
-        TRY(keep_if_ours(lock, &seen, error));
-    if (!lockfile_is_held(lock))
-        lock->token[0] = '\0'; /* surely not under the name */
-    return B10_REASON_OK;
+        return compete_by_create(lock, self, &seen, error);
+    return keep_if_ours(lock, &seen, error);
 }
 
 /* ---- watching another's ---- */
@@ -224,6 +222,8 @@ static enum b10_reason acquire(struct lockfile *lock, const struct process *self
     enum verdict verdict;
     for (unsigned rounds = 0; rounds < ROUNDS && lock->refused == 0;) {
         TRY(look(&watch, lock, progress, &verdict, error));
+        if (is_ours(lock, &watch.seen))
+            verdict = LOCK_IS_FREE; /* put back by who had it in hand when we looked last */
         if (verdict == LOCK_IS_LIVE)
             return in_progress(lock, &watch.seen, error);
         if (verdict == LOCK_MAY_BE_STALE) {

@@ -10,6 +10,7 @@
  * Verified, by assertions and because every process must come to its end:
  *   - no lock stays for ever: who waits gets the lock or sees somebody else's at work, and a saver that
  *     comes when all others have ended publishes;
+ *   - where nobody dies or stalls, one of them publishes;
  *   - who publishes while the lock is not its own has stalled since it began its last look, or its lock
  *     was taken by a breaker that was held up between its last look and its rename, or by a holder that
  *     was held up while it released its own (`mistaken`);
@@ -17,7 +18,8 @@
  *
  * -DUNLINK breaks a lock by unlinking its name instead of renaming it aside and looking again,
  * -DNO_BEAT leaves out the beat before the last look, -DSWEEP_FIRST sweeps by a list that was read
- * after the look. Each must fail.
+ * after the look, -DFORGET gives up a lock that is out of sight when it has just been linked. Each must
+ * fail.
  */
 #ifndef SAVERS
 #define SAVERS 3
@@ -33,6 +35,12 @@
 #define LATER      (SAVERS + 1)
 #define ALL        (SAVERS + 2)
 #define NOBODY     255
+
+#ifdef FORGET
+#define is_own(p) false
+#else
+#define is_own(p) (name == p)
+#endif
 
 /* A saver acquires at most once, so its number is its token. */
 byte name = DEAD_SAVER; /* whose lock stands under the lock's name */
@@ -92,6 +100,20 @@ inline remove_lock(judged, at)
 #endif
 }
 
+/* Somebody is about to put it back, or to find the name taken. */
+#define in_hand(p)                                                                                 \
+    ((aside[0] == p && !dead[0] && !stalled[0]) || (aside[1] == p && !dead[1] && !stalled[1]) ||   \
+     (aside[2] == p && !dead[2] && !stalled[2]))
+
+/* lockfile_still_ours but for its beat. It waits for who has the lock in hand, unless that stalls. */
+inline still_ours()
+{
+    if
+    :: atomic { awake(p) && name == p -> mine = 1 }
+    :: atomic { awake(p) && name != p && !(name == NOBODY && in_hand(p)) -> mine = 0 }
+    fi
+}
+
 /* sweep_own_key: list, look, remove what was listed. */
 #define list_files() listed = (file[0] != NONE) + 2 * (file[1] != NONE) + 4 * (file[2] != NONE)
 #define remove_file(q)                                                                             \
@@ -105,11 +127,11 @@ inline remove_lock(judged, at)
 inline sweep()
 {
 #ifdef SWEEP_FIRST
-    atomic { awake(p) -> mine = (name == p) }
+    still_ours();
     atomic { awake(p) -> list_files() }
 #else
     atomic { awake(p) -> list_files() }
-    atomic { awake(p) -> mine = (name == p) }
+    still_ours();
 #endif
     if
     :: atomic { awake(p) && mine -> remove_file(0); remove_file(1); remove_file(2); listed = 0; mine = 0 }
@@ -129,9 +151,9 @@ proctype Saver(byte p)
     skip;
 look:
     if
-    :: atomic { awake(p) && name == NOBODY -> looked = 1; seen = NOBODY } goto compete
+    :: atomic { awake(p) && (name == NOBODY || is_own(p)) -> looked = 1; seen = NOBODY } goto compete
     :: atomic { awake(p) && name != NOBODY && !looked -> looked = 1; seen = name; at = counter[name] } goto watch
-    :: atomic { awake(p) && name != NOBODY && looked && name != seen -> skip } goto done /* IN_PROGRESS */
+    :: atomic { awake(p) && name != NOBODY && looked && name != seen && !is_own(p) -> skip } goto done /* IN_PROGRESS */
     :: atomic { awake(p) && name != NOBODY && looked && name == seen -> skip } goto watch
     fi;
 
@@ -154,8 +176,7 @@ compete:  /* link of a private file, and what it says is not believed */
     atomic { awake(p) -> mine = (name == p) }
     if
     :: mine -> skip
-    :: !mine && holds[p] -> goto lost /* taken from us before we knew that we had it */
-    :: else -> goto look
+    :: else -> goto look /* another's, or taken from us before we knew that we had it */
     fi;
 
     sweep();
@@ -166,30 +187,30 @@ compete:  /* link of a private file, and what it says is not believed */
              fi }
     atomic { awake(p) -> if :: file[p] == BEGUN -> file[p] = COMPLETE :: else -> skip fi }
 
-    /* lockfile_still_ours */
+    /* the last look */
 #ifndef NO_BEAT
     atomic { awake(p) -> looking[p] = 1; counter[p]++ }
 #endif
-    atomic { awake(p) -> looking[p] = 1; mine = (name == p) }
+    atomic { awake(p) -> looking[p] = 1 }
+    still_ours();
     if
     :: mine -> skip
-    :: else ->
-       if  /* once more, if it was about to be put back */
-       :: atomic { awake(p) && name == p -> skip }
-       :: atomic { awake(p) && name != p -> skip } goto lost
-       fi
+    :: else -> goto lost
     fi;
 
-    /* rename of the file */
+    /* rename of the file, unless a successor has swept it */
     atomic { awake(p) ->
+             mine = (file[p] == COMPLETE);
              if
-             :: file[p] == COMPLETE ->
+             :: mine ->
                 assert(name == p || late[p] || mistaken[p]);
                 archive = true; file[p] = NONE
-             :: else -> assert(file[p] == NONE) /* swept by a successor: there is nothing to rename */
-             fi;
-             mine = 0;
-             at = counter[p] }
+             :: else -> assert(file[p] == NONE)
+             fi }
+    if
+    :: mine -> mine = 0
+    :: else -> goto lost
+    fi;
 
     /* lockfile_release: by its own clock nobody can have taken it for dead, or it cannot be sure */
     if
@@ -200,13 +221,13 @@ compete:  /* link of a private file, and what it says is not believed */
                 :: else -> skip
                 fi;
                 name = NOBODY }
-    :: atomic { awake(p) && late[p] -> looking[p] = 0 }
-       remove_lock(p, at)
+       goto done
+    :: atomic { awake(p) && late[p] -> skip }
     fi;
-    goto done;
 
 lost:
-    atomic { awake(p) -> file[p] = NONE; looking[p] = 0 }
+    atomic { awake(p) -> file[p] = NONE; looking[p] = 0; mine = 0; at = counter[p] }
+    remove_lock(p, at);
 done:
     atomic { awake(p) -> holds[p] = 0; ended[p] = 1; seen = NOBODY; at = 0; looked = 0; mine = 0 }
     } unless { dead[p] }
@@ -242,7 +263,11 @@ end:
 /* Comes when nobody else is there any more. */
 proctype Later()
 {
-    gone(0) && gone(1) && gone(2) -> run Saver(LATER);
+    gone(0) && gone(1) && gone(2) ->
+#if DEATHS == 0 && STALLS == 0
+    assert(archive);
+#endif
+    run Saver(LATER);
     ended[LATER] -> assert(archive)
 }
 

@@ -20,13 +20,15 @@
 /* ---- time, and what the other side does in it ---- */
 
 /* The clock stands still but for pauses, in which the other side may act; it also acts right before
- * a rename, a link or the read of a name that only a test can hit. */
+ * a rename or a look, or right before or after a link, at moments that only a test can hit. */
 static struct {
     _Atomic uint64_t now_ns;
     _Atomic unsigned pauses;
     void (*at_pause)(unsigned pause);
     void (*before_rename)(const char *from);
     void (*before_link)(const char *to);
+    void (*after_link)(const char *to);
+    void (*before_look)(const char *at);
 } other;
 
 uint64_t clock_now_ns(void)
@@ -72,7 +74,23 @@ int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags
         other.before_link = NULL;
         before(to);
     }
-    return (int)syscall(SYS_linkat, from_dir, from, to_dir, to, flags);
+    const int result = (int)syscall(SYS_linkat, from_dir, from, to_dir, to, flags);
+    void (*after)(const char *) = other.after_link;
+    if (after != NULL) {
+        other.after_link = NULL;
+        after(to);
+    }
+    return result;
+}
+
+int fstatat(int dir, const char *path, struct stat *stat, int flags)
+{
+    void (*before)(const char *) = other.before_look;
+    if (before != NULL) {
+        other.before_look = NULL;
+        before(path);
+    }
+    return (int)syscall(SYS_newfstatat, dir, path, stat, flags);
 }
 
 /* ---- a host ---- */
@@ -468,6 +486,65 @@ static void whoever_finds_the_name_taken_while_putting_back_lets_it_be(void **st
     sandbox_run(put_back_by_link, *state);
 }
 
+/* Another one had judged the dead lock before ours was there, and has ours in its hands now. */
+static void take_in_hand(const char *to)
+{
+    assert_int_equal(renameat(volume->fd, to, volume->fd, "hand"), 0);
+}
+
+static void put_back(const char *to)
+{
+    assert_int_equal(renameat(volume->fd, "hand", volume->fd, to), 0);
+}
+
+static void put_back_at_second_look(const char *at)
+{
+    (void)at;
+    other.before_look = put_back;
+}
+
+static void drop(const char *to)
+{
+    (void)to;
+    assert_int_equal(unlinkat(volume->fd, "hand", 0), 0);
+}
+
+static void until_the_next_look(const char *to)
+{
+    take_in_hand(to);
+    other.before_look = put_back_at_second_look;
+}
+
+static void until_the_next_link(const char *to)
+{
+    take_in_hand(to);
+    other.before_link = put_back;
+}
+
+static void until_it_is_too_late(const char *to)
+{
+    take_in_hand(to);
+    other.after_link = drop;
+}
+
+static void a_lock_that_is_out_of_sight_as_soon_as_it_is_linked_is_not_given_up(void **state)
+{
+    (void)state;
+    void (*const breakers[])(const char *) = {until_the_next_look, until_the_next_link,
+                                              until_it_is_too_late};
+    for (size_t i = 0; i < 3; i++) {
+        struct lockfile lock = LOCKFILE_NONE;
+        other.after_link = breakers[i];
+        assert_int_equal(acquire(&lock), B10_REASON_OK);
+        assert_lock_held(&lock);
+        assert_int_equal(lockfile_beat(&lock, NULL), B10_REASON_OK);
+        assert_int_equal(other.pauses, 0);
+        assert_int_equal(scratch_count(volume, ""), 1);
+        lockfile_release(&lock);
+        assert_int_equal(scratch_count(volume, ""), 0);
+    }
+}
+
 /* ---- losing it ---- */
 
 static void a_beat_notices_another_holder_and_resurrects_nothing(void **state)
@@ -783,6 +860,7 @@ int main(void)
         TEST(a_holder_that_beats_at_the_last_moment_keeps_its_lock),
         TEST(a_lock_that_somebody_else_removed_is_competed_for),
         TEST(whoever_finds_the_name_taken_while_putting_back_lets_it_be),
+        TEST(a_lock_that_is_out_of_sight_as_soon_as_it_is_linked_is_not_given_up),
         TEST(a_beat_notices_another_holder_and_resurrects_nothing),
         TEST(a_lock_that_is_put_back_was_never_lost),
         TEST(the_last_look_waits_for_a_lock_to_be_put_back),
