@@ -10,9 +10,11 @@ need_packages() {
     echo "installing: ${missing[*]}"
     local root=()
     [ "$(id -u)" = 0 ] || root=(sudo)
-    "${root[@]}" apt-get update -qq
-    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" \
-        >/dev/null
+    # Mirrors fail for a moment, and a new machine may still be updating itself.
+    local patient=(-o Acquire::Retries=3 -o DPkg::Lock::Timeout=300)
+    "${root[@]}" apt-get "${patient[@]}" update -qq
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get "${patient[@]}" install -y -qq \
+        --no-install-recommends "${missing[@]}" >/dev/null
 }
 
 # need_python DIRECTORY REQUIREMENT…: a virtual environment of Debian's Python that has the requirements.
