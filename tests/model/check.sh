@@ -7,7 +7,7 @@ set -euo pipefail
 
 model=$(realpath "$1")
 if ! command -v spin >/dev/null || ! command -v gcc >/dev/null; then
-    echo "skipped: spin or gcc is not installed"
+    echo "SKIPPED: spin or gcc is not installed"
     exit 77
 fi
 work=$(mktemp -d)

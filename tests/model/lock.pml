@@ -188,10 +188,11 @@ compete:  /* link of a private file, and what it says is not believed */
     atomic { awake(p) -> if :: file[p] == BEGUN -> file[p] = COMPLETE :: else -> skip fi }
 
     /* the last look */
-#ifndef NO_BEAT
+#ifdef NO_BEAT
+    atomic { awake(p) -> looking[p] = 1 }
+#else
     atomic { awake(p) -> looking[p] = 1; counter[p]++ }
 #endif
-    atomic { awake(p) -> looking[p] = 1 }
     still_ours();
     if
     :: mine -> skip

@@ -57,39 +57,34 @@ static bool ends_with(const char *name, const char *suffix)
            strcmp(name + strlen(name) - strlen(suffix), suffix) == 0;
 }
 
+/* Once, then no more. Written only when there is something: threads of one test look at it, too. */
+static void let_act(void (**hook)(const char *), const char *path)
+{
+    void (*const act)(const char *) = *hook;
+    if (act == NULL)
+        return;
+    *hook = NULL;
+    act(path);
+}
+
 int renameat(int from_dir, const char *from, int to_dir, const char *to)
 {
-    void (*before)(const char *) = other.before_rename;
-    if (before != NULL && ends_with(to, LOCK_OLD_SUFFIX)) {
-        other.before_rename = NULL;
-        before(from);
-    }
+    if (ends_with(to, LOCK_OLD_SUFFIX))
+        let_act(&other.before_rename, from);
     return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, 0);
 }
 
 int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags)
 {
-    void (*before)(const char *) = other.before_link;
-    if (before != NULL) {
-        other.before_link = NULL;
-        before(to);
-    }
+    let_act(&other.before_link, to);
     const int result = (int)syscall(SYS_linkat, from_dir, from, to_dir, to, flags);
-    void (*after)(const char *) = other.after_link;
-    if (after != NULL) {
-        other.after_link = NULL;
-        after(to);
-    }
+    let_act(&other.after_link, to);
     return result;
 }
 
 int fstatat(int dir, const char *path, struct stat *stat, int flags)
 {
-    void (*before)(const char *) = other.before_look;
-    if (before != NULL) {
-        other.before_look = NULL;
-        before(path);
-    }
+    let_act(&other.before_look, path);
     return (int)syscall(SYS_newfstatat, dir, path, stat, flags);
 }
 
